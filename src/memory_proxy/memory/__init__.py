@@ -1,0 +1,1 @@
+"""What to recall before a chat, and what to remember after it."""

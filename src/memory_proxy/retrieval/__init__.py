@@ -1,0 +1,1 @@
+"""Finding the stored turns that matter for this one, without an LLM."""

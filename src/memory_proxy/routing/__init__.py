@@ -1,0 +1,1 @@
+"""Who is calling, and which session this is. Reads headers; does no I/O."""
