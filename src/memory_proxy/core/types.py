@@ -105,10 +105,12 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True)
 class InboundRequest:
-    """A request as it came. `path` is decoded and checked; `query` is raw, without the "?"."""
+    """A request as it came. `path` is decoded and checked; `raw_path` is as the client wrote it, and
+    so is `query`, which has no "?"."""
 
     method: str
     path: str
+    raw_path: str
     query: str
     headers: Headers
     body: bytes

@@ -1,1 +1,1 @@
-"""The HTTP surface: our own routes, and the one callable through which everything else is proxied."""
+"""Our own routes, and the one callable through which everything else is proxied."""

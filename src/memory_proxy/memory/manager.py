@@ -1,0 +1,125 @@
+"""What to recall before a chat, and what to keep after it."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Set
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from memory_proxy.core.errors import StoreError
+from memory_proxy.core.types import (
+    Exchange,
+    ExchangeId,
+    Message,
+    Scope,
+    SessionId,
+    Turn,
+)
+from memory_proxy.memory.breaker import Breaker
+from memory_proxy.memory.history import merged, window
+from memory_proxy.memory.notes import Notes, render_notes
+from memory_proxy.retrieval.engine import RecallEngine
+from memory_proxy.retrieval.terms import query_terms
+from memory_proxy.stores.base import MemoryStore
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimits:
+    """`ttl` None keeps for ever; `recall_tokens` 0 recalls nothing."""
+
+    history_messages: int = 20
+    history_tokens: int = 8_000
+    recall_tokens: int = 2_000
+    recall_deadline_s: float = 0.25
+    ttl: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A session's newest messages, oldest first, and the exchange they end with."""
+
+    messages: tuple[Message, ...] = ()
+    newest: ExchangeId | None = None
+
+
+class MemoryTrouble(Exception):
+    """Memory cannot serve this chat, which goes on without; the text is the reason, for a mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryManager:
+    """Never fails a chat: recall and history raise MemoryTrouble only, within their deadline."""
+
+    store: MemoryStore
+    limits: MemoryLimits = field(default_factory=MemoryLimits)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    breaker: Breaker = field(default_factory=Breaker)
+
+    async def history(
+        self, scope: Scope, session: SessionId, unsaved: Iterable[Exchange]
+    ) -> History:
+        """What `session` holds; `unsaved` are its exchanges still on their way to the store."""
+        limit = self.limits.history_messages
+        if limit <= 0:
+            return History()
+        stored = await self._guarded(lambda: self.store.history(scope, session, limit=limit))
+        turns = [turn for turn in merged(stored, unsaved) if self._is_current(turn)]
+        if not turns:
+            return History()
+        messages = window(turns, limit_messages=limit, budget_tokens=self.limits.history_tokens)
+        return History(messages, turns[-1].exchange)
+
+    async def is_known(self, scope: Scope, session: SessionId, unsaved: Iterable[Exchange]) -> bool:
+        """Whether `session` holds anything yet."""
+        if any(True for _ in unsaved):
+            return True
+        return bool(await self._guarded(lambda: self.store.history(scope, session, limit=1)))
+
+    async def recall(self, scope: Scope, said: str, *, held: Set[str]) -> Notes:
+        """The block of notes relevant to `said`; `held` are texts that the request brings."""
+        if self.limits.recall_tokens <= 0:
+            return Notes()
+        engine = RecallEngine(self.store)
+        scored = await self._guarded(lambda: engine.recall(scope, said, held=held))
+        return render_notes(
+            [one for one in scored if self._is_current(one.turn)],
+            query_terms(said),
+            budget_tokens=self.limits.recall_tokens,
+            mark=secrets.token_hex(4),
+        )
+
+    async def remember(self, exchange: Exchange) -> None:
+        """Raises StoreError when the store cannot keep it now."""
+        await self.store.append(exchange)
+
+    async def expire(self) -> int:
+        """Forget what is older than the configuration allows; how many turns are gone."""
+        if self.limits.ttl is None:
+            return 0
+        return await self.store.expire(self.now() - self.limits.ttl)
+
+    def _is_current(self, turn: Turn) -> bool:
+        return self.limits.ttl is None or turn.at >= self.now() - self.limits.ttl
+
+    async def _guarded(self, read: Callable[[], Awaitable[_T]]) -> _T:
+        """What `read` gives, within the deadline and while the store is not known to be broken."""
+        if self.breaker.is_open:
+            raise MemoryTrouble("store-paused")
+        try:
+            async with asyncio.timeout(self.limits.recall_deadline_s):
+                found = await read()
+        except TimeoutError as error:
+            self.breaker.failed()
+            raise MemoryTrouble("deadline") from error
+        except StoreError as error:
+            self.breaker.failed()
+            logger.warning("memory cannot be read", extra={"error": str(error)})
+            raise MemoryTrouble("store") from error
+        self.breaker.succeeded()
+        return found

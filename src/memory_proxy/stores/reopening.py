@@ -1,0 +1,91 @@
+"""A store that may be away at the start: it is tried again until it opens."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Self
+
+from memory_proxy.core.errors import StoreError, StoreUnavailable
+from memory_proxy.core.types import Exchange, Scope, SessionId, SessionSummary, Turn
+from memory_proxy.stores.base import Candidates, MemoryStore
+
+logger = logging.getLogger(__name__)
+
+
+class ReopeningStore(MemoryStore):
+    """Entering never fails. Until `store` has opened, every call raises StoreUnavailable with the
+    reason, and `notices` tells it; another attempt is made every `retry_s` seconds.
+    """
+
+    def __init__(self, store: MemoryStore, *, retry_s: float = 2.0) -> None:
+        self._store = store
+        self._retry_s = retry_s
+        self._trouble: str | None = "not opened yet"
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as entering:
+            tasks = await entering.enter_async_context(asyncio.TaskGroup())
+            opened = await entering.enter_async_context(AsyncExitStack())
+            if not await self._open(opened):
+                retrying = tasks.create_task(self._retry(opened))
+                entering.callback(retrying.cancel)
+            self._closing = entering.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._trouble = "closed"
+        await self._closing.aclose()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        if self._trouble is None:
+            return self._store.notices
+        return (f"store: {self._trouble}",)
+
+    async def append(self, exchange: Exchange) -> None:
+        await self._opened().append(exchange)
+
+    async def history(self, scope: Scope, session: SessionId, *, limit: int) -> Sequence[Turn]:
+        return await self._opened().history(scope, session, limit=limit)
+
+    async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
+        return await self._opened().candidates(scope, terms, limit=limit)
+
+    async def sessions(
+        self, scope: Scope, *, limit: int, before: datetime | None = None
+    ) -> Sequence[SessionSummary]:
+        return await self._opened().sessions(scope, limit=limit, before=before)
+
+    async def delete_session(self, scope: Scope, session: SessionId) -> int:
+        return await self._opened().delete_session(scope, session)
+
+    async def expire(self, before: datetime) -> int:
+        return await self._opened().expire(before)
+
+    async def session_count(self) -> int:
+        return await self._opened().session_count()
+
+    def _opened(self) -> MemoryStore:
+        if self._trouble is not None:
+            raise StoreUnavailable(self._trouble)
+        return self._store
+
+    async def _open(self, opened: AsyncExitStack) -> bool:
+        try:
+            await opened.enter_async_context(self._store)
+        except StoreError as error:
+            if self._trouble != str(error):
+                logger.error("the store cannot be opened", extra={"error": str(error)})
+            self._trouble = str(error)
+            return False
+        self._trouble = None
+        return True
+
+    async def _retry(self, opened: AsyncExitStack) -> None:
+        while True:
+            await asyncio.sleep(self._retry_s)
+            if await self._open(opened):
+                logger.info("the store is open again")
+                return

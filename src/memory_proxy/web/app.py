@@ -1,0 +1,89 @@
+"""Builds the application. Nothing is opened until its lifespan starts, and nothing is global."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from memory_proxy import __version__
+from memory_proxy.memory.manager import MemoryLimits, MemoryManager
+from memory_proxy.pipeline import Pipeline
+from memory_proxy.recorder import Recorder
+from memory_proxy.routing.memory_router import MemoryRouter
+from memory_proxy.stores.base import MemoryStore
+from memory_proxy.stores.in_memory import InMemoryStore
+from memory_proxy.stores.reopening import ReopeningStore
+from memory_proxy.telemetry.metrics import Metrics
+from memory_proxy.upstream import Gate, Upstream
+from memory_proxy.web import health, routing_info, sessions
+from memory_proxy.web.access import Access
+from memory_proxy.web.errors import install_error_handlers
+from memory_proxy.web.proxy import proxy_handler
+from memory_proxy.web.services import Services
+
+DEFAULT_MAX_BODY_BYTES = 10 * 1024 * 1024
+
+
+def create_app(
+    router: MemoryRouter | None,
+    base_url: str,
+    *,
+    store: MemoryStore | None = None,
+    limits: MemoryLimits | None = None,
+    access: Access | None = None,
+    litellm_key: str | None = None,
+    supermemory_key: str | None = None,
+    gate: Gate | None = None,
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+    silence_timeout_s: float = 600.0,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> FastAPI:
+    """A proxy in front of the LiteLLM at `base_url`.
+
+    `router` None turns memory off: everything passes through. Without `store` memories live as long
+    as the application; without `access` there is no key check, which is for tests and embedding.
+    """
+    metrics = Metrics()
+    memory = MemoryManager(ReopeningStore(store or InMemoryStore()), limits or MemoryLimits(), now)
+    recorder = Recorder(
+        memory.remember,
+        on_stored=lambda exchange: metrics.stored((now() - exchange.at).total_seconds()),
+        on_dropped=lambda _: metrics.dropped(),
+    )
+    upstream = Upstream(
+        base_url, api_key=litellm_key, gate=gate, silence_timeout_s=silence_timeout_s
+    )
+    pipeline = Pipeline(router, memory, recorder, upstream, metrics, supermemory_key)
+    access = access or Access()
+    services = Services(memory, recorder, upstream, pipeline, metrics, access, max_body_bytes)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with services.running():
+            yield
+
+    app = FastAPI(title="LiteLLM Memory Proxy", version=__version__, lifespan=lifespan,
+                  openapi_url=None)  # fmt: skip
+    app.state.memory_router = router
+    app.state.litellm_base_url = base_url
+    app.state.services = services
+    if access.allowed_origins:
+        _allow_pages(app, access.allowed_origins)
+    install_error_handlers(app)
+    for own in (health.routes, routing_info.routes, sessions.routes):
+        app.include_router(own)
+    app.mount("/", proxy_handler)
+    return app
+
+
+def _allow_pages(app: FastAPI, origins: frozenset[str]) -> None:
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=sorted(origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["x-request-id", "x-memory-user-id", "x-memory-session-id",
+                        "x-memory-status", "x-memory-recalled"],
+    )  # fmt: skip
