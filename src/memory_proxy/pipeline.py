@@ -197,7 +197,8 @@ class Pipeline:
         """A person speaks, there is a place to write to, and the model has no memory of its own."""
         assert self.router is not None
         return (
-            request.newest_is_human
+            self.memory.limits.recall_tokens > 0
+            and request.newest_is_human
             and request.slot is not None
             and not self.router.should_use_supermemory(request.model)
         )

@@ -69,6 +69,8 @@ class Recorder:
 
     async def settled(self, scope: Scope, *, timeout_s: float) -> bool:
         """Wait until the store has all of `scope`; False when it took longer."""
+        if not self._waiting:
+            return True
         try:
             async with asyncio.timeout(timeout_s):
                 while any(exchange.scope == scope for exchange in self._waiting.values()):

@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class MemoryLimits:
-    """`ttl` None keeps for ever; `recall_tokens` 0 recalls nothing."""
+    """`ttl` None keeps for ever; `recall_tokens` 0: nothing is recalled."""
 
     history_messages: int = 20
     history_tokens: int = 8_000
@@ -83,8 +83,6 @@ class MemoryManager:
 
     async def recall(self, scope: Scope, said: str, *, held: Set[str]) -> Notes:
         """The block of notes relevant to `said`; `held` are texts that the request brings."""
-        if self.limits.recall_tokens <= 0:
-            return Notes()
         engine = RecallEngine(self.store)
         scored = await self._guarded(lambda: engine.recall(scope, said, held=held))
         return render_notes(

@@ -1,1 +1,1 @@
-"""The processes we launch and watch: LiteLLM in an environment of its own, and the demo provider."""
+"""The processes we launch and watch: LiteLLM, in an environment of its own, and the demo."""

@@ -67,5 +67,6 @@ def _pieces(word: str) -> Iterator[str]:
 
 
 def _stemmed(words: Sequence[str]) -> list[str]:
-    # A stemmer is not safe to share between threads; making one costs less than a lock's surprise.
-    return Stemmer.Stemmer("english").stemWords(words)
+    # A stemmer is not safe to share between threads, and a cache that lives for one text costs more
+    # than it saves.
+    return Stemmer.Stemmer("english", 0).stemWords(words)

@@ -1,1 +1,1 @@
-"""Where exchanges are kept. `open_store` chooses by URL; drivers are imported in their own module."""
+"""Where exchanges are kept. A driver is imported in its own module only."""

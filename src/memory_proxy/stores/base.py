@@ -37,31 +37,39 @@ class MemoryStore(ABC):
     async def __aexit__(self, *exc: object) -> None:
         return None
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What an operator should know about how the store opened: one sentence each."""
+        return ()
+
     @abstractmethod
     async def append(self, exchange: Exchange) -> None:
         """Store `exchange` durably (as far as this store can) before returning.
 
         The same id in the same scope again changes nothing, except that a complete exchange
-        replaces a partial one, and a longer partial a shorter one (by total text length).
+        replaces a partial one, and a longer partial a shorter one (by total text length). The
+        replacement keeps the place in the order of arrival of what it replaces.
         """
 
     @abstractmethod
     async def history(self, scope: Scope, session: SessionId, *, limit: int) -> Sequence[Turn]:
         """The newest `limit` turns of a session, oldest first: by time of their exchange, then
-        by order of arrival in the store, then by position."""
+        by order of arrival in the store, then by position. They come without their terms."""
 
     @abstractmethod
     async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
         """Up to `limit` turns of `scope` that hold at least one of `terms`, likeliest first.
 
-        `terms` are literal: no character in them means anything to the store.
+        They come with their terms. `terms` are literal: no character in them means anything to
+        the store. In a large scope the commonest of them may not be searched for, but the
+        frequency of every one that stands in the scope is reported.
         """
 
     @abstractmethod
     async def sessions(
         self, scope: Scope, *, limit: int, before: datetime | None = None
     ) -> Sequence[SessionSummary]:
-        """Sessions whose last turn is earlier than `before`, the most recent first."""
+        """Sessions whose last exchange is earlier than `before`, the most recent first."""
 
     @abstractmethod
     async def delete_session(self, scope: Scope, session: SessionId) -> int:

@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_proxy import __version__
 from memory_proxy.memory.manager import MemoryLimits, MemoryManager
@@ -64,13 +66,15 @@ def create_app(
         async with services.running():
             yield
 
-    app = FastAPI(title="LiteLLM Memory Proxy", version=__version__, lifespan=lifespan,
-                  openapi_url=None)  # fmt: skip
+    app = _ProxyApp(title="LiteLLM Memory Proxy", version=__version__, lifespan=lifespan,
+                    openapi_url=None)  # fmt: skip
     app.state.memory_router = router
     app.state.litellm_base_url = base_url
     app.state.services = services
     if access.allowed_origins:
-        _allow_pages(app, access.allowed_origins)
+        cors = _cors(access.allowed_origins)
+        app.add_middleware(CORSMiddleware, **cors)
+        app.proxied = CORSMiddleware(proxy_handler, **cors)
     install_error_handlers(app)
     for own in (health.routes, routing_info.routes, sessions.routes):
         app.include_router(own)
@@ -78,12 +82,31 @@ def create_app(
     return app
 
 
-def _allow_pages(app: FastAPI, origins: frozenset[str]) -> None:
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=sorted(origins),
-        allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["*"],
-        expose_headers=["x-request-id", "x-memory-user-id", "x-memory-session-id",
-                        "x-memory-status", "x-memory-recalled"],
-    )  # fmt: skip
+class _ProxyApp(FastAPI):
+    """Takes the proxied paths past FastAPI's middleware and router, which lead to the same callable
+    mounted last, at a third of the proxy's own CPU."""
+
+    proxied: ASGIApp = staticmethod(proxy_handler)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _is_own(scope["path"]):
+            scope["app"] = self
+            await self.proxied(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _is_own(path: str) -> bool:
+    return path == "/" or path.startswith(("/health", "/memory", "/metrics"))
+
+
+def _cors(origins: frozenset[str]) -> dict[str, Any]:
+    return {
+        "allow_origins": sorted(origins),
+        "allow_methods": ["GET", "POST", "DELETE"],
+        "allow_headers": ["*"],
+        "expose_headers": [
+            "x-request-id", "x-memory-user-id", "x-memory-session-id", "x-memory-status",
+            "x-memory-recalled",
+        ],
+    }  # fmt: skip

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from memory_proxy.core.errors import MemoryProxyError
 from memory_proxy.core.types import Message
 
 
@@ -12,13 +11,14 @@ from memory_proxy.core.types import Message
 class Slot:
     """Where a format may write into a body; offsets are in bytes of `ChatRequest.raw`.
 
-    `note_into` says what stands at `note_at`: the closing quote of a string ("text"), or the
-    closing bracket of a list of content parts ("parts", or "no_parts" when the list is empty).
+    `note_at` is None where no message holds a person's words; where `newest_is_human` it is not.
+    `note_into` says what stands there: the closing quote of a string ("text"), or the closing
+    bracket of a list that has content parts ("parts").
     """
 
     history_at: int  # before the first message that is not a system message
-    note_at: int
-    note_into: Literal["text", "parts", "no_parts"]
+    note_at: int | None
+    note_into: Literal["text", "parts"] = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class ChatRequest:
     """What a wire format understood of a body; `raw` is that body, byte for byte.
 
     `messages` are all of the conversation's, in order, system messages included. `slot` is None
-    where there is no human message to write to.
+    where nothing may be written: no conversation, or its place in `raw` is not beyond doubt.
     """
 
     model: str
@@ -34,12 +34,13 @@ class ChatRequest:
     stream: bool
     raw: bytes
     slot: Slot | None
+    newest_is_human: bool  # the reply answers a person, not a tool's result
     session_evidence: str | None = None  # a session id that the body itself states
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None where it did not say."""
+    """Tokens as the provider counted them, cached ones included; None where it did not say."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -49,14 +50,15 @@ class ReplyReader(Protocol):
     """Listens to one upstream reply, in whatever chunks it arrives.
 
     A reader only overhears: it never raises, since nothing that it fails to understand may disturb
-    the client's own reply. Of several choices (`n > 1`) it keeps the first.
+    the client's own reply. It keeps the first of several choices (`n > 1`), and the first million
+    characters of a reply.
     """
 
     def feed(self, data: bytes) -> None: ...
 
     @property
     def message(self) -> Message | None:
-        """The assistant's words and tool calls so far; None when nothing was understood."""
+        """The assistant's words and tool calls so far; None when there were none."""
         ...
 
     @property
@@ -82,13 +84,11 @@ class WireFormat(Protocol):
 
     def write(self, request: ChatRequest, *, history: Sequence[Message], note: str) -> bytes:
         """`request` with `history` put before its conversation and `note` at the end of its newest
-        human message; every other byte as it was. Nothing to add: `request.raw` itself."""
+        human message; every other byte as it was.
+
+        What `request.slot` has no place for is left out, and so are system messages of `history`.
+        Nothing to add: `request.raw` itself.
+        """
         ...
 
     def reply_reader(self, *, stream: bool) -> ReplyReader: ...
-
-    def error_body(self, error: MemoryProxyError, request_id: str) -> bytes: ...
-
-    def error_event(self, error: MemoryProxyError, request_id: str) -> bytes:
-        """What a client of this format expects in place of the rest of a broken stream."""
-        ...

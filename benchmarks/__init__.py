@@ -1,0 +1,1 @@
+"""Measurements that a machine's noise would make useless as tests."""

@@ -1,0 +1,1 @@
+"""The built-in `demo` model: an OpenAI-compatible provider that answers by quoting."""

@@ -1,0 +1,123 @@
+"""A store in one SQLite file: durable, private, for one machine."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final, Self, TypeVar
+
+from memory_proxy.core.errors import StoreError
+from memory_proxy.core.types import Exchange, Scope, SessionId, SessionSummary, Turn
+from memory_proxy.stores import sqlite_reading
+from memory_proxy.stores.base import Candidates, MemoryStore
+from memory_proxy.stores.sqlite_appending import append_all
+from memory_proxy.stores.sqlite_deletion import expire, finish_deletions, forget_session
+from memory_proxy.stores.sqlite_file import connect, prepare
+from memory_proxy.stores.sqlite_writer import Writer
+
+_READERS: Final = 2
+
+T = TypeVar("T")
+
+
+class SQLiteStore(MemoryStore):
+    """Writes go through one thread (`Writer`), which commits in groups and to the medium itself.
+
+    `history` is read on the event loop: it costs less than handing it to a thread would. All
+    else is read in threads. Up to `capacity` appends may wait for the disk; one more is refused.
+    """
+
+    def __init__(self, path: Path | str, *, capacity: int = 1024) -> None:
+        self._path = Path(path)
+        self._capacity = capacity
+        self._notices: tuple[str, ...] = ()
+
+    async def __aenter__(self) -> Self:
+        self._notices = await asyncio.to_thread(prepare, self._path)
+        self._db = connect(self._path, busy_timeout_s=0.02, read_only=True)
+        self._readers = _Readers(self._path)
+        self._writer = Writer(
+            connect(self._path, busy_timeout_s=5, read_only=False),
+            append_all=append_all,
+            capacity=self._capacity,
+            chores=finish_deletions,
+        )
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._db.close()
+        try:
+            await self._readers.close()
+        finally:
+            await self._writer.close()  # last: to close the last connection empties the log
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        return self._notices
+
+    async def append(self, exchange: Exchange) -> None:
+        await self._writer.append(exchange)
+
+    async def history(self, scope: Scope, session: SessionId, *, limit: int) -> Sequence[Turn]:
+        with _translated():
+            return sqlite_reading.history(self._db, scope, session, limit=limit)
+
+    async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
+        read = partial(sqlite_reading.candidates, scope=scope, terms=terms, limit=limit)
+        return await self._readers.run(read)
+
+    async def sessions(
+        self, scope: Scope, *, limit: int, before: datetime | None = None
+    ) -> Sequence[SessionSummary]:
+        read = partial(sqlite_reading.sessions, scope=scope, limit=limit, before=before)
+        return await self._readers.run(read)
+
+    async def delete_session(self, scope: Scope, session: SessionId) -> int:
+        work = partial(forget_session, scope=scope, session=session)
+        return await self._writer.work(work)
+
+    async def expire(self, before: datetime) -> int:
+        return await self._writer.work(partial(expire, before=before))
+
+    async def session_count(self) -> int:
+        return await self._readers.run(sqlite_reading.session_count)
+
+
+class _Readers:
+    """A few threads, each with a connection of its own while it reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
+        self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        for _ in range(_READERS):
+            self._idle.put(connect(path, busy_timeout_s=1, read_only=True))
+
+    async def run(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        with _translated():
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._read, read)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        for _ in range(_READERS):
+            self._idle.get_nowait().close()
+
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        db = self._idle.get()
+        try:
+            return read(db)
+        finally:
+            self._idle.put(db)
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except (sqlite3.Error, ValueError) as error:  # ValueError: text that is no Unicode
+        raise StoreError(f"SQLite could not read: {error}") from error

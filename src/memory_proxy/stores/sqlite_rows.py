@@ -1,0 +1,82 @@
+"""How messages, times and terms lie in the columns of SQLite."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
+
+import orjson
+
+from memory_proxy.core.types import ExchangeId, Message, Role, SessionId, ToolCall, Turn
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_ROLES: Final = {role.value: role for role in Role}
+
+TURN_COLUMNS: Final = (
+    "exchanges.name, turns.position, turns.role, turns.text, turns.tool_calls,"
+    " turns.tool_call_id, turns.at"
+)
+"""What `to_turn` reads, in its order."""
+
+TurnRow = tuple[str, int, str, str, str | None, str | None, int]
+
+
+def to_turn(session: SessionId, row: TurnRow, terms: tuple[str, ...] = ()) -> Turn:
+    exchange, position, role, text, tool_calls, tool_call_id, at = row
+    calls = _to_tool_calls(tool_calls) if tool_calls else ()
+    message = Message(_ROLES[role], text, calls, tool_call_id)
+    return Turn(session, ExchangeId(exchange), position, message, to_time(at), terms)
+
+
+def from_turn(exchange: int, turn: Turn) -> tuple[object, ...]:
+    """A row of `turns`, in the order of its columns, without the id."""
+    message = turn.message
+    return (
+        exchange,
+        turn.position,
+        message.role.value,
+        message.text,
+        _from_tool_calls(message.tool_calls) if message.tool_calls else None,
+        message.tool_call_id,
+        from_time(turn.at),
+        from_terms(turn.terms) if turn.terms else None,
+    )
+
+
+def to_time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(0, 0, microseconds)
+
+
+def from_time(at: datetime) -> int:
+    """Microseconds since 1970, exact."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def to_terms(json: str | None) -> tuple[str, ...]:
+    return tuple(cast(list[str], orjson.loads(json))) if json else ()
+
+
+def from_terms(terms: Sequence[str]) -> str:
+    return orjson.dumps(terms).decode()
+
+
+def token(scope: int, term: str) -> str:
+    """`teal` of scope 17, as the full-text index knows it: `17x7465616c`.
+
+    The number keeps the entries of two scopes apart inside the index. Hexadecimal UTF-8 leaves the
+    tokenizer nothing to fold or split and the query language nothing to understand.
+    """
+    return f"{scope}x{term.encode().hex()}"
+
+
+def tokens(scope: int, terms: Iterable[str]) -> str:
+    """The text that the full-text index is given for a turn."""
+    return " ".join([token(scope, term) for term in terms])
+
+
+def _to_tool_calls(json: str) -> tuple[ToolCall, ...]:
+    return tuple(ToolCall(*fields) for fields in cast(list[list[str]], orjson.loads(json)))
+
+
+def _from_tool_calls(calls: Sequence[ToolCall]) -> str:
+    return orjson.dumps([(call.id, call.name, call.arguments) for call in calls]).decode()
