@@ -25,7 +25,7 @@ $(VENV)/test.done: $(VENV)/run.done requirements/test.txt
 run: $(VENV)/run.done ## install, launch LiteLLM and the proxy, print the URL, the key and two lines to paste
 	@$(BIN)/memory-proxy up
 
-test: $(VENV)/test.done ## install what tests need and pass them all
+test: lint ## install what tests need and pass them all
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/test.done ## ruff, mypy, pyright, import-linter

@@ -133,13 +133,11 @@ class Pipeline:
         mode = _mode_of(inbound.headers)
         wire = select_format(inbound.method, inbound.path)
         request = _understood(wire, body) if wire and mode is not MemoryMode.OFF else None
-        body = self._for_supermemory(body, inbound.headers) if body else body
-        marks: Headers = (("x-memory-user-id", user),)
-        own: Headers = (("x-litellm-end-user-id", user),)
-        if wire is None or request is None:
-            status = _status_without_memory(wire, mode)
-            return Plan(self._outbound(inbound, body, own), (*marks, *status))
-        return await self._chat_plan(inbound, request, wire, scope, mode)
+        if wire is not None and request is not None:
+            return await self._chat_plan(inbound, request, wire, scope, mode)
+        body = self._for_supermemory(inbound, body)
+        outbound = self._outbound(inbound, body, (("x-litellm-end-user-id", user),))
+        return Plan(outbound, (("x-memory-user-id", user), *_status_without_memory(wire, mode)))
 
     async def _chat_plan(
         self,
@@ -153,7 +151,7 @@ class Pipeline:
         recalled = await self._recall(scope, session, request, mode)
         history = whole_tool_calls(recalled.history.messages, request.messages)
         body = wire.write(request, history=history, note=recalled.notes.text)
-        body = self._for_supermemory(body, inbound.headers)
+        body = self._for_supermemory(inbound, body)
         own = (
             ("x-litellm-end-user-id", scope.user),
             ("x-litellm-session-id", _litellm_session_id(session.id)),
@@ -211,16 +209,16 @@ class Pipeline:
         await self.recorder.settled(scope, timeout_s=self.memory.limits.recall_deadline_s)
         return await self.memory.recall(scope, said, held=held)
 
-    def _for_supermemory(self, body: bytes, headers: Headers) -> bytes:
+    def _for_supermemory(self, inbound: InboundRequest, body: bytes) -> bytes:
         """`body` telling Supermemory whose memory to use, if that is where its model lives."""
         assert self.router is not None
         if not self.router.supermemory_models:
             return body
-        model = model_of(body)
+        model = model_of(inbound.path, body)
         if model is None or not self.router.should_use_supermemory(model):
             return body
         static = self.router.supermemory_headers(model)
-        told = self.router.inject_memory_headers(dict(headers), self.supermemory_key)
+        told = self.router.inject_memory_headers(dict(inbound.headers), self.supermemory_key)
         added = {
             name: told[name]
             for name in (SUPERMEMORY_USER_HEADER, SUPERMEMORY_KEY_HEADER)

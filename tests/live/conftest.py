@@ -6,7 +6,9 @@ import pytest
 from memory_proxy.testing import FakeUpstream
 from tests.live.launched import Launched, launched
 
+# Whatever leaves this computer goes to the fake provider, as through a forward proxy.
 _CONFIG = """
+# LiteLLM heeds HTTP_PROXY if os.environ/AIOHTTP_TRUST_ENV says so.
 model_list:
   - model_name: demo
     litellm_params:
@@ -15,9 +17,27 @@ model_list:
     litellm_params: {{model: openai/fake, api_base: "{provider}/v1", api_key: sk-provider}}
   - model_name: fake-anthropic
     litellm_params: {{model: anthropic/fake, api_base: "{provider}", api_key: sk-provider}}
+  - model_name: sm-openai
+    litellm_params:
+      model: openai/fake
+      api_base: http://api.supermemory.ai/v3/api.openai.com/v1
+      api_key: sk-provider
+      extra_headers: {{x-static: from-config}}
+  - model_name: sm-anthropic
+    litellm_params:
+      model: anthropic/fake
+      api_base: http://api.supermemory.ai/v3/api.anthropic.com
+      api_key: sk-provider
+  - model_name: sm-gemini
+    litellm_params:
+      model: gemini/fake
+      api_base: http://api.supermemory.ai/v3/generativelanguage.googleapis.com/v1beta
+      api_key: provider-key
 litellm_settings:
   use_chat_completions_url_for_anthropic_messages: true
   num_retries: 0
+router_settings:
+  disable_cooldowns: true  # an echo is no valid reply on every route
 """
 
 
@@ -36,5 +56,12 @@ async def stack(
     home: Path = tmp_path_factory.mktemp("stack")
     config = home / "config.yaml"
     config.write_text(_CONFIG.format(provider=provider.url), encoding="utf-8")
-    async with launched(home, litellm_command, ["--demo", "--config", str(config)]) as running:
+    outside = {
+        "HTTP_PROXY": provider.url,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "AIOHTTP_TRUST_ENV": "True",
+        "SUPERMEMORY_API_KEY": "sm_live_key",
+    }
+    arguments = ["--demo", "--config", str(config)]
+    async with launched(home, litellm_command, arguments, environment=outside) as running:
         yield running

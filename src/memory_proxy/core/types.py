@@ -17,7 +17,10 @@ Headers = tuple[tuple[str, str], ...]
 
 def first_header(headers: Headers, name: str) -> str | None:
     """The first value of `name` (in lower case), or None."""
-    return next((value for key, value in headers if key == name), None)
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
 
 
 class Role(StrEnum):

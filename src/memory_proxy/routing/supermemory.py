@@ -4,22 +4,28 @@ That is the one way that reaches the provider on every route which takes a JSON 
 the headers that the model's configuration sends, so those go along.
 """
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 import orjson
 
 
+_MODEL_IN_PATH = re.compile(r"/models/([^/]+(?:/[^/]+)*):[A-Za-z]+$")
+
+
 class _Named(msgspec.Struct):
-    model: str
+    model: str | None = None
 
 
-def model_of(body: bytes) -> str | None:
-    """The model that a JSON body names; None for any other body."""
+def model_of(path: str, body: bytes) -> str | None:
+    """The model that a path (Gemini's way) or a JSON body names; None for any other request."""
     try:
-        return msgspec.json.decode(body, type=_Named).model
+        in_body = msgspec.json.decode(body, type=_Named).model
     except msgspec.DecodeError:
         return None
+    in_path = _MODEL_IN_PATH.search(path)
+    return in_path[1] if in_path else in_body
 
 
 def with_extra_headers(body: bytes, headers: Mapping[str, str]) -> bytes:

@@ -93,7 +93,8 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         elif not self._body.complete:
             self._expect_within(self.head_timeout_s)
         elif self._held:
-            self.data_received(b"")
+            held, self._held = self._held, b""
+            self.data_received(held)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Refusal(400, msg))

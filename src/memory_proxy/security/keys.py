@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from urllib.parse import unquote_plus, unquote_to_bytes
 
-from memory_proxy.core.errors import AuthenticationFailed
+from memory_proxy.core.errors import AuthenticationFailed, ConfigurationError
 from memory_proxy.core.types import Caller, Headers, TenantId
 
 CREDENTIAL_HEADERS = frozenset(
@@ -36,6 +36,8 @@ class KeyRing:
     """
 
     def __init__(self, master_key: str) -> None:
+        if not master_key:
+            raise ConfigurationError("the master key is empty; set LITELLM_MASTER_KEY")
         self._secret = secrets.token_bytes(32)
         self._expected = self._digest(master_key.encode())
 
@@ -82,7 +84,7 @@ def _presented(headers: Headers, query: str) -> Iterator[bytes]:
 def _bearer_key(authorization: str) -> str:
     if authorization[: len(_BEARER)].lower() == _BEARER:
         return authorization[len(_BEARER) :].strip()
-    return authorization
+    return ""
 
 
 def _may_hold_key(query: str) -> bool:

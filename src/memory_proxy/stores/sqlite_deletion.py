@@ -5,6 +5,7 @@ so that appends are not kept waiting.
 """
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
@@ -16,7 +17,8 @@ from memory_proxy.stores.sqlite_schema import transaction
 from memory_proxy.stores.sqlite_statements import fetch_json, insert, with_rows
 
 _SLICE_EXCHANGES: Final = 25
-_MERGED_PAGES: Final = 100  # of the index, in one slice
+_SLICE_S: Final = 0.01
+_FIRST_PAGES: Final = 8
 
 _TURNS: Final = """
 WITH chosen (id) AS (VALUES {rows})
@@ -156,16 +158,24 @@ def _remove_entries(db: sqlite3.Connection, chosen: Sequence[tuple[int]]) -> Non
 
 
 def _merge_index(db: sqlite3.Connection) -> Iterator[None]:
-    """Merge all segments of the index into one, a few pages at a time."""
-    pages = -_MERGED_PAGES  # negative: begin to merge everything; positive: go on with it
+    """Merge all segments of the index into one, a few pages at a time.
+
+    A step counts the pages that it writes, and deleted entries are only read: how many pages are
+    few is found on the way.
+    """
+    pages = _FIRST_PAGES
+    sign = -1  # negative: begin to merge everything; positive: go on with it
     while True:
-        before = db.total_changes
+        before, started = db.total_changes, time.monotonic()
         with transaction(db):
-            db.execute("INSERT INTO turn_index (turn_index, rank) VALUES ('merge', ?)", (pages,))
+            merge = "INSERT INTO turn_index (turn_index, rank) VALUES ('merge', ?)"
+            db.execute(merge, (sign * pages,))
         if db.total_changes - before < 2:
             return
-        pages = _MERGED_PAGES
         yield
+        is_quick = time.monotonic() - started < _SLICE_S
+        pages = pages * 2 if is_quick else max(_FIRST_PAGES, pages // 2)
+        sign = 1
 
 
 def _erasures(db: sqlite3.Connection) -> int:

@@ -16,6 +16,7 @@ from memory_proxy.core.types import Exchange
 from memory_proxy.stores.sqlite_schema import transaction
 
 _MAX_BATCH: Final = 64
+_CROWD: Final = 16  # enough to share a commit; no longer worth waiting for more
 _LINGER_S: Final = 0.003
 _log: Final = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Writer:
             return bool(self._waiting or self._work)
 
     def _next_batch(self) -> list[_Append]:
-        if self._has_company and not self._closing:
+        if self._has_company and len(self._waiting) < _CROWD and not self._closing:
             time.sleep(_LINGER_S)
         with self._wakeup:
             size = min(len(self._waiting), _MAX_BATCH)
