@@ -1,38 +1,31 @@
-"""Our application behind a real server on a loopback port, for tests through the front door."""
+"""Our application behind our own server on a loopback port, for tests through the front door."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import uvicorn
 from fastapi import FastAPI
 
+from memory_proxy.processes import ports
+from memory_proxy.processes.serving import ServerOptions, serve
 from memory_proxy.security.guard import GuardedHttpProtocol
+
+_OPTIONS = ServerOptions(GuardedHttpProtocol, drain_s=5)
 
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncGenerator[str]:
     """The base URL of `app` while it runs."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=0,
-            http=GuardedHttpProtocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            timeout_graceful_shutdown=5,
-        )
-    )
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(server._serve())  # without uvicorn's signal handlers
-        async with asyncio.timeout(10):
-            while not server.started:
-                assert not running.done(), "the server did not start"
-                await asyncio.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
+    ready = asyncio.Event()
+    with ports.listen("127.0.0.1", 0, setting="--port") as listening:
+        port = listening.getsockname()[1]
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(
+                serve(app, listening, _OPTIONS, on_ready=ready.set, report=lambda _: None)
+            )
+            async with asyncio.timeout(10):
+                await ready.wait()
+            try:
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                running.cancel()

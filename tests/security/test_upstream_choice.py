@@ -44,13 +44,12 @@ def test_what_litellm_itself_refuses_in_a_body_never_reaches_it(name: str) -> No
     ],
 )
 def test_a_choice_of_upstream_is_cut_out_at_any_depth(name: str, place: list[Any]) -> None:
-    inner: Any = {"kept": 1}
     expected: Any = {"kept": 1}
     chosen: Any = {"kept": 1, name: EVIL}
     for step in reversed(place):
         expected = [expected] if step == 0 else {step: expected}
         chosen = [chosen] if step == 0 else {step: chosen}
-    assert inner == {"kept": 1}
+
     assert cleaned({"model": "m", **chosen}) == {"model": "m", **expected}
 
 

@@ -70,7 +70,7 @@ class ChunkedBody:
             return taken
         match = self._frame.match(data, at)
         if match is None:
-            return _unfinished(data[at:], _BEGINNING)
+            return _wait_for_frame(data[at:])
         self._frame = _NEXT_FRAME
         self._left = int(match[1], 16)
         self._last = self._left == 0
@@ -85,8 +85,8 @@ class ChunkedBody:
         raise InvalidRequest("trailers after a chunked body are not accepted")
 
 
-def _unfinished(rest: bytes, beginning: re.Pattern[bytes]) -> int:
+def _wait_for_frame(rest: bytes) -> int:
     """0: the frame may still become right; raises InvalidRequest where it cannot."""
-    if beginning.fullmatch(rest):
+    if _BEGINNING.fullmatch(rest):
         return 0
     raise InvalidRequest("the chunked body is malformed")

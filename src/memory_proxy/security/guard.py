@@ -144,7 +144,8 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self._refusal = refusal
         self._held = b""
         self._unset_keepalive_if_required()
-        self.logger.info("Refused a request: %s", refusal.reason)
+        facts = {"status": refusal.status, "reason": refusal.reason}
+        self.logger.info("a request was refused before it was read", extra=facts)
         if self._may_answer():
             self.transport.write(_answer(refusal, self.server_state.default_headers))
         self._end()

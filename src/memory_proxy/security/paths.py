@@ -2,8 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
@@ -58,41 +57,35 @@ def _is_stable(path: str) -> bool:
 
 def _routes() -> Iterator[tuple[str, str]]:
     """Each method and template of the allow list."""
-    doubled = ROUTES_WITH_AND_WITHOUT_V1.replace(" /", " /v1/")
-    for line in chain(
-        *(text.split("\n") for text in (ROUTES_WITH_AND_WITHOUT_V1, doubled, ROUTES_AS_THEY_ARE))
-    ):
-        methods, _, template = line.partition(" ")
-        for method in filter(None, methods.split(",")):
-            yield method, template.strip()
+    with_v1 = ROUTES_WITH_AND_WITHOUT_V1.replace(" /", " /v1/")
+    listed = ROUTES_WITH_AND_WITHOUT_V1 + with_v1 + ROUTES_AS_THEY_ARE
+    for methods, template in map(str.split, filter(None, listed.splitlines())):
+        for method in methods.split(","):
+            yield method, template
+
+
+def _by_method(routes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for method, template in routes:
+        grouped.setdefault(method, []).append(template)
+    return grouped
 
 
 def _pattern_of(template: str) -> str:
-    some = rf"(?!(?:{'|'.join(_RESERVED_IDS)})(?:/|$))[^/]+"
+    one = rf"(?!(?:{'|'.join(_RESERVED_IDS)})(?:/|$))[^/]+"
     many = r"[^/]+(?:/[^/]+){0,5}"
-    escaped = re.escape(template)
-    return escaped.replace(r"\*\*", many).replace(r"\*", some)
+    return re.escape(template).replace(r"\*\*", many).replace(r"\*", one)
 
 
-def _fixed_routes() -> dict[str, frozenset[str]]:
-    methods = {method for method, _ in _routes()}
-    return {
-        method: frozenset(path for name, path in _routes() if name == method and "*" not in path)
-        for method in methods
+_FIXED = MappingProxyType(
+    {
+        method: frozenset(paths)
+        for method, paths in _by_method(route for route in _routes() if "*" not in route[1]).items()
     }
-
-
-def _templates() -> dict[str, re.Pattern[str]]:
-    methods = {method for method, path in _routes() if "*" in path}
-    return {
-        method: re.compile(
-            "|".join(
-                _pattern_of(path) for name, path in _routes() if name == method and "*" in path
-            )
-        )
-        for method in methods
+)
+_TEMPLATES = MappingProxyType(
+    {
+        method: re.compile("|".join(map(_pattern_of, templates)))
+        for method, templates in _by_method(route for route in _routes() if "*" in route[1]).items()
     }
-
-
-_FIXED = MappingProxyType(_fixed_routes())
-_TEMPLATES = MappingProxyType(_templates())
+)

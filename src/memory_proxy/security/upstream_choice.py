@@ -73,19 +73,19 @@ def _without_choice(body: bytes) -> bytes:
 
 
 def _chooses(name: str, *, in_metadata: bool = False) -> bool:
-    names = UPSTREAM_PARAMS if in_metadata else _OUTSIDE_METADATA
-    return name in names or PRICE_INFIX in name
+    if in_metadata:
+        return name in UPSTREAM_PARAMS
+    return name in _OUTSIDE_METADATA or PRICE_INFIX in name
 
 
 def _kept(
     members: dict[str, msgspec.Raw], *, in_metadata: bool, depth: int
 ) -> dict[str, msgspec.Raw]:
     """The members that may stay, cleaned; `members` itself where nothing is to be done."""
-    names = UPSTREAM_PARAMS if in_metadata else _OUTSIDE_METADATA
     changed: dict[str, msgspec.Raw | None] = {}
     for name in members.keys() - PAYLOAD:
         raw = members[name]
-        if name in names or PRICE_INFIX in name:
+        if _chooses(name, in_metadata=in_metadata):
             changed[name] = None
         elif _may_hold(raw):
             inside = in_metadata or name in METADATA

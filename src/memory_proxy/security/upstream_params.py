@@ -17,7 +17,7 @@ PAYLOAD = frozenset(
 )
 """Members that belong to the conversation: a tool's schema may well have a property `api_key`."""
 
-METADATA = frozenset(("metadata", "litellm_metadata"))
+METADATA = frozenset(("metadata", "litellm_metadata", "client_metadata"))
 """Members whose keys are the client's own, mostly; LiteLLM reads some of them as settings."""
 
 UPSTREAM_PARAMS = frozenset(
@@ -73,9 +73,12 @@ COMMON_PARAMS = frozenset(
     """
     client_id client_secret tenant_id workspace_id organization headers api_type api_version
     bucket_name region_name use_ssl rust model_info base_model custom_prompt_dict model_alias_map
+    cost_per_second cost_per_query tiered_pricing output_vector_size
+    regional_endpoint_uplift_multiplier regional_processing_uplift_multiplier_eu
+    regional_processing_uplift_multiplier_us
     """.split()
 )
 """Such params too, but words that a client may use for its own ends in metadata."""
 
-PRICE_INFIX = "_cost_per_"
-"""In the name of each price LiteLLM counts a request with; a client does not set its own."""
+PRICE_INFIX = "_cost"
+"""In the names of the prices LiteLLM counts a request with; a client does not set its own."""

@@ -22,6 +22,7 @@ _FOR_WRITING: Final = (
     "synchronous = FULL",
     "fullfsync = ON",  # macOS: fsync alone does not reach the medium
     "secure_delete = ON",
+    "wal_autocheckpoint = 400",  # pages; more would keep the writer longer than 50 ms
 )
 _QUICK_CHECK_MAX_BYTES: Final = 64 * 2**20
 """About 0.1 s. A larger file is found damaged when the damaged part is met."""

@@ -1,0 +1,1 @@
+"""Texts as vectors, by models that are optional and replaceable."""

@@ -1,0 +1,469 @@
+"""What every store must do. A new store passes by a class that inherits these tests."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memory_proxy.core.types import Exchange, Message, Role, Scope, SessionId, TenantId, UserId
+from memory_proxy.stores.base import MemoryStore
+from tests.stores.exchanges import (
+    ANN,
+    BOB,
+    SESSION,
+    T0,
+    a_tool_call,
+    becomes_true,
+    exchange,
+    exchange_of,
+    minutes,
+    scope,
+    texts,
+)
+
+LATER = SessionId("later")
+
+# Characters that mean something to SQL, to full-text queries, to LIKE, to globs, in keys and paths.
+odd_text = st.text(
+    st.one_of(
+        st.sampled_from("a=&:/\\\"'*%_?()^-+ \t\n\0é̈ßİıกำहि語👍🏽x0"),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=12,
+)
+odd_scopes = st.builds(Scope, odd_text.map(TenantId), odd_text.map(UserId))
+anything = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+class MemoryStoreContract:
+    """Needs a fixture `store`, empty and entered."""
+
+    # What is appended
+
+    async def test_history_is_the_newest_turns_oldest_first(self, store: MemoryStore) -> None:
+        for number in (2, 0, 1):
+            await store.append(exchange(f"e{number}", f"q{number}", f"a{number}", minute=number))
+
+        assert texts(await store.history(ANN, SESSION, limit=3)) == ["a1", "q2", "a2"]
+        assert texts(await store.history(ANN, SESSION, limit=99)) == [
+            *("q0", "a0"),
+            *("q1", "a1"),
+            *("q2", "a2"),
+        ]
+
+    async def test_nothing_is_asked_for_and_nothing_comes(self, store: MemoryStore) -> None:
+        await store.append(exchange("e", "tea"))
+
+        assert list(await store.history(ANN, SESSION, limit=0)) == []
+        assert list(await store.history(ANN, SESSION, limit=-1)) == []
+        assert list(await store.history(ANN, SessionId("other"), limit=9)) == []
+        assert list((await store.candidates(ANN, ["tea"], limit=0)).turns) == []
+        assert list((await store.candidates(ANN, [], limit=9)).turns) == []
+        assert list(await store.sessions(ANN, limit=0)) == []
+
+    async def test_exchanges_of_the_same_time_keep_the_order_of_arrival(
+        self, store: MemoryStore
+    ) -> None:
+        for number in range(5):
+            await store.append(exchange(f"e{number}", f"q{number}"))
+
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["q0", "q1", "q2", "q3", "q4"]
+
+    async def test_a_turn_comes_back_as_it_was_stored(self, store: MemoryStore) -> None:
+        calls = (a_tool_call(1), a_tool_call(2))
+        stored = exchange_of(
+            "tools",
+            [
+                Message(Role.SYSTEM, "be\0brief  "),
+                Message(Role.USER, "look é \U0001f44d\r\n up"),
+                Message(Role.ASSISTANT, "", calls),
+                Message(Role.TOOL, "result", tool_call_id="call-1"),
+                Message(Role.ASSISTANT, "done"),
+            ],
+            minute=1.0000001,
+        )
+        await store.append(stored)
+
+        turns = await store.history(ANN, SESSION, limit=99)
+
+        assert list(turns) == [replace(turn, terms=()) for turn in stored.turns]
+
+    async def test_times_are_aware_utc_to_the_microsecond(self, store: MemoryStore) -> None:
+        early = T0.replace(year=1905) + timedelta(microseconds=1)
+        late = T0.replace(year=9000) + timedelta(microseconds=999_999)
+        for number, at in enumerate((early, late)):
+            stored = exchange(f"e{number}")
+            turns = tuple(replace(turn, at=at) for turn in stored.turns)
+            await store.append(replace(stored, at=at, turns=turns))
+
+        times = [turn.at for turn in await store.history(ANN, SESSION, limit=9)]
+        [summary] = await store.sessions(ANN, limit=9)
+
+        assert times == [early, late]
+        assert (summary.started_at, summary.last_at) == (early, late)
+        assert all(at.utcoffset() == timedelta(0) for at in [*times, summary.started_at])
+        assert times[0].tzinfo is UTC
+
+    async def test_the_same_exchange_again_changes_nothing(self, store: MemoryStore) -> None:
+        await store.append(exchange("e", "first words", minute=1))
+        await store.append(exchange("e", "first words", minute=1))
+        await store.append(exchange("e", "other words, longer ones", minute=2))
+        await store.append(exchange("e", "elsewhere", minute=2, session=LATER))
+
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["first words"]
+        assert [(s.id, s.turn_count, s.last_at) for s in await store.sessions(ANN, limit=9)] == [
+            (SESSION, 1, minutes(1))
+        ]
+        assert (await store.candidates(ANN, ["words"], limit=9)).turn_count == 1
+
+    async def test_a_complete_exchange_replaces_a_partial_one(self, store: MemoryStore) -> None:
+        await store.append(exchange("e", "question", "half an ans", minute=1, partial=True))
+        await store.append(exchange("next", "then", minute=1))
+        await store.append(exchange("e", "question", "answer", minute=1))
+
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["question", "answer", "then"]
+        found = await store.candidates(ANN, ["half", "answer"], limit=9)
+        assert found.frequency == {"answer": 1}
+        assert found.turn_count == 3
+
+    async def test_a_partial_exchange_never_replaces_a_complete_one(
+        self, store: MemoryStore
+    ) -> None:
+        await store.append(exchange("e", "question", "answer"))
+        await store.append(exchange("e", "question", "answer, and much more", partial=True))
+
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["question", "answer"]
+
+    async def test_a_longer_partial_replaces_a_shorter_one_only(self, store: MemoryStore) -> None:
+        for answer in ("an", "an answ", "an a"):
+            await store.append(exchange("e", "question", answer, partial=True))
+
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["question", "an answ"]
+
+    async def test_a_replacement_may_move_to_another_session(self, store: MemoryStore) -> None:
+        await store.append(exchange("e", "half", partial=True))
+        await store.append(exchange("e", "whole", session=LATER))
+
+        assert [session.id for session in await store.sessions(ANN, limit=9)] == [LATER]
+        assert await store.session_count() == 1
+        assert texts(await store.history(ANN, LATER, limit=9)) == ["whole"]
+
+    async def test_fifty_appends_at_once_are_all_kept_in_the_order_of_admission(
+        self, store: MemoryStore
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(50):
+                group.create_task(store.append(exchange(f"e{number}", f"q{number}", f"a{number}")))
+
+        expected = [f"{letter}{number}" for number in range(50) for letter in "qa"]
+        assert texts(await store.history(ANN, SESSION, limit=999)) == expected
+
+    async def test_the_same_exchange_ten_times_at_once_is_stored_once(
+        self, store: MemoryStore
+    ) -> None:
+        same = [exchange("e", "half", partial=True)] * 5 + [exchange("e", "whole words")] * 5
+        await asyncio.gather(*map(store.append, same))
+
+        assert texts(await store.history(ANN, SESSION, limit=99)) == ["whole words"]
+        found = await store.candidates(ANN, ["whole", "half"], limit=9)
+        assert (found.turn_count, found.mean_length, found.frequency) == (1, 2.0, {"whole": 1})
+
+    async def test_an_append_whose_caller_left_is_still_written(self, store: MemoryStore) -> None:
+        waiting = [asyncio.ensure_future(store.append(exchange(f"e{n}"))) for n in range(20)]
+        await asyncio.sleep(0)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await store.append(exchange("last"))
+
+        assert len(await store.history(ANN, SESSION, limit=99)) == 21
+
+    # Whose it is
+
+    async def test_scopes_never_mix(self, store: MemoryStore) -> None:
+        other_tenant = scope("ann", tenant="other")
+        for owner in (ANN, BOB, other_tenant):
+            await store.append(exchange("same-id", f"tea of {owner.tenant} {owner.user}", of=owner))
+
+        for owner in (ANN, BOB, other_tenant):
+            own = [f"tea of {owner.tenant} {owner.user}"]
+            found = await store.candidates(owner, ["tea"], limit=9)
+            assert texts(await store.history(owner, SESSION, limit=9)) == own
+            assert texts(found.turns) == own
+            assert (found.turn_count, found.frequency) == (1, {"tea": 1})
+            assert [s.turn_count for s in await store.sessions(owner, limit=9)] == [1]
+        assert await store.delete_session(BOB, SESSION) == 1
+        assert len(await store.history(ANN, SESSION, limit=9)) == 1
+        assert len(await store.history(other_tenant, SESSION, limit=9)) == 1
+
+    @anything
+    @given(owners=st.lists(odd_scopes, min_size=2, max_size=4, unique=True), session=odd_text)
+    async def test_scopes_with_odd_names_never_mix(
+        self, store: MemoryStore, owners: list[Scope], session: str
+    ) -> None:
+        await store.expire(minutes(9_999))
+        for number, owner in enumerate(owners):
+            await store.append(exchange("e", f"tea {number}", of=owner, session=session))
+
+        for number, owner in enumerate(owners):
+            found = await store.candidates(owner, ["tea", str(number)], limit=9)
+            assert texts(found.turns) == [f"tea {number}"]
+            assert texts(await store.history(owner, SessionId(session), limit=9)) == [
+                f"tea {number}"
+            ]
+            assert [each.id for each in await store.sessions(owner, limit=9)] == [session]
+        assert await store.session_count() == len(owners)
+
+    async def test_names_that_join_to_the_same_text_are_different(self, store: MemoryStore) -> None:
+        owners = [
+            scope("b&c=d", tenant="a"),
+            scope("c=d", tenant="a&b"),
+            scope("b:c", tenant="a"),
+            scope("c", tenant="a:b"),
+            scope("", tenant="a:b:c"),
+            scope("a:b:c", tenant=""),
+        ]
+        for number, owner in enumerate(owners):
+            await store.append(exchange("e", f"tea {number}", of=owner))
+
+        for number, owner in enumerate(owners):
+            assert texts(await store.history(owner, SESSION, limit=9)) == [f"tea {number}"]
+
+    # What is found
+
+    async def test_candidates_come_with_their_terms_and_the_likeliest_first(
+        self, store: MemoryStore
+    ) -> None:
+        await store.append(exchange("e1", "tea is hot", "tea and cake and more talk"))
+        await store.append(exchange("e2", "nothing here", "tea with teal cups", session=LATER))
+
+        found = await store.candidates(ANN, ["teal", "tea"], limit=9)
+
+        assert texts(found.turns) == [
+            "tea with teal cups",
+            "tea is hot",
+            "tea and cake and more talk",
+        ]
+        assert found.turns[0].terms == ("tea", "with", "teal", "cups")
+        assert found.turns[0].session == LATER
+        assert texts((await store.candidates(ANN, ["teal", "tea"], limit=1)).turns) == [
+            "tea with teal cups"
+        ]
+
+    async def test_frequencies_count_turns_and_only_of_terms_that_are_there(
+        self, store: MemoryStore
+    ) -> None:
+        await store.append(exchange("e1", "tea tea tea", "tea cake"))
+        await store.append(exchange("e2", "cake"))
+
+        found = await store.candidates(ANN, ["tea", "cake", "tea", "absent"], limit=9)
+
+        assert found.frequency == {"tea": 2, "cake": 2}
+        assert (found.turn_count, found.mean_length) == (3, 2.0)
+
+    async def test_turns_without_terms_are_kept_but_not_found(self, store: MemoryStore) -> None:
+        silent = exchange("e", "tea", "")
+        await store.append(silent)
+
+        found = await store.candidates(ANN, ["tea", ""], limit=9)
+
+        assert (texts(found.turns), found.turn_count, found.mean_length) == (["tea"], 1, 1.0)
+        assert len(await store.history(ANN, SESSION, limit=9)) == 2
+
+    async def test_terms_are_literal(self, store: MemoryStore) -> None:
+        literal = [
+            "te*",
+            '"tea"',
+            "NEAR(",
+            "OR",
+            "NOT",
+            "tokens:tea",
+            "^tea",
+            "{a",
+            "-tea",
+            "%",
+            "_",
+        ]
+        await store.append(exchange("plain", "tea teal or not near a tokens"))
+        for number, term in enumerate(literal):
+            await store.append(exchange(f"e{number}", term))
+
+        for term in literal:
+            found = await store.candidates(ANN, [term], limit=9)
+            assert (texts(found.turns), found.frequency) == ([term], {term: 1})
+
+    async def test_terms_in_every_script_are_found_whole_and_unfolded(
+        self, store: MemoryStore
+    ) -> None:
+        terms = ["ชา", "ชาเย็น", "हिन्दी", "हिन्द", "日本語", "日本", "чай"]
+        terms += ["té", "te", "te\u0301", "ß", "ss", "\U0001f44d", "\U0001f44d\U0001f3fd"]
+        terms += ["İ", "i", "I", "x" * 500]
+        for number, term in enumerate(terms):
+            await store.append(exchange(f"e{number}", term))
+
+        for term in terms:
+            found = await store.candidates(ANN, [term], limit=9)
+            assert (texts(found.turns), found.frequency) == ([term], {term: 1})
+
+    @anything
+    @given(
+        stored=st.lists(st.lists(odd_text, max_size=5), min_size=1, max_size=5),
+        asked=st.lists(odd_text, max_size=4),
+    )
+    async def test_candidates_are_the_turns_that_hold_a_term_whatever_it_is(
+        self, store: MemoryStore, stored: list[list[str]], asked: list[str]
+    ) -> None:
+        await store.expire(minutes(9_999))
+        for number, terms in enumerate(stored):
+            await store.append(with_terms(exchange(f"e{number}", str(number)), terms))
+
+        found = await store.candidates(ANN, asked, limit=99)
+
+        expected = {str(n) for n, terms in enumerate(stored) if set(terms) & set(asked)}
+        assert set(texts(found.turns)) == expected
+        assert len(found.turns) == len(expected)
+        assert found.turn_count == sum(bool(terms) for terms in stored)
+        assert found.frequency == {
+            term: count for term in asked if (count := sum(term in set(terms) for terms in stored))
+        }
+
+    async def test_in_a_large_scope_the_rare_terms_decide(self, store: MemoryStore) -> None:
+        many = [exchange(f"e{n}", f"the tea {'the ' * (n % 3)}n{n}") for n in range(400)]
+        await asyncio.gather(*map(store.append, many))
+
+        found = await store.candidates(ANN, ["the", "tea", "n7", "n301"], limit=9)
+
+        assert {text.split()[-1] for text in texts(found.turns)} == {"n7", "n301"}
+        assert found.frequency == {"the": 400, "tea": 400, "n7": 1, "n301": 1}
+        assert len((await store.candidates(ANN, ["the"], limit=9)).turns) == 9
+
+    async def test_the_order_does_not_depend_on_how_many_others_there_are(
+        self, store: MemoryStore
+    ) -> None:
+        # "rare" once against "often" and "frequent" together: near each other in weight.
+        for number in range(60):
+            text = "often frequent" if number < 12 else "filler words"
+            await store.append(exchange(f"e{number}", text))
+        await store.append(exchange("rare", "rare words"))
+        alone = await store.candidates(ANN, ["rare", "often", "frequent"], limit=99)
+        await asyncio.gather(
+            *(store.append(exchange(f"e{n}", "filler words", of=BOB)) for n in range(900))
+        )
+
+        among_others = await store.candidates(ANN, ["rare", "often", "frequent"], limit=99)
+
+        assert texts(alone.turns)[0] == "rare words"
+        assert texts(among_others.turns) == texts(alone.turns)
+
+    async def test_a_question_of_a_thousand_words_is_answered(self, store: MemoryStore) -> None:
+        await store.append(exchange("e", *(f"word{n}" for n in range(1_000))))
+
+        found = await store.candidates(ANN, [f"word{n}" for n in range(1_000)], limit=10)
+
+        assert len(found.turns) == 10
+        assert len(found.frequency) == 1_000
+
+    # Sessions
+
+    async def test_sessions_are_listed_the_most_recent_first_page_by_page(
+        self, store: MemoryStore
+    ) -> None:
+        for number in range(5):
+            await store.append(
+                exchange(f"a{number}", "q", "a", session=f"s{number}", minute=number)
+            )
+        await store.append(exchange("late", "q", session="s1", minute=60))
+
+        first_page = await store.sessions(ANN, limit=2)
+        second_page = await store.sessions(ANN, limit=2, before=first_page[-1].last_at)
+        third_page = await store.sessions(ANN, limit=2, before=second_page[-1].last_at)
+
+        assert [each.id for each in first_page] == ["s1", "s4"]
+        assert [each.id for each in second_page] == ["s3", "s2"]
+        assert [each.id for each in third_page] == ["s0"]
+        assert (first_page[0].started_at, first_page[0].last_at) == (minutes(1), minutes(60))
+        assert first_page[0].turn_count == 3
+        assert await store.session_count() == 5
+
+    # Forgetting
+
+    async def test_a_deleted_session_is_gone_everywhere(self, store: MemoryStore) -> None:
+        await store.append(exchange("e1", "tea", "cake"))
+        await store.append(exchange("e2", "tea", session=LATER))
+
+        assert await store.delete_session(ANN, SESSION) == 2
+
+        found = await store.candidates(ANN, ["tea", "cake"], limit=9)
+        assert list(await store.history(ANN, SESSION, limit=9)) == []
+        assert (texts(found.turns), found.turn_count) == (["tea"], 1)
+        assert (found.frequency, found.mean_length) == ({"tea": 1}, 1.0)
+        assert [each.id for each in await store.sessions(ANN, limit=9)] == [LATER]
+        assert await store.session_count() == 1
+        assert await store.delete_session(ANN, SESSION) == 0
+        assert await store.delete_session(scope("nobody"), SESSION) == 0
+
+    async def test_a_deleted_exchange_can_be_stored_again(self, store: MemoryStore) -> None:
+        await store.append(exchange("e", "tea"))
+        await store.delete_session(ANN, SESSION)
+        await store.append(exchange("e", "tea"))
+
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["tea"]
+        assert (await store.candidates(ANN, ["tea"], limit=9)).frequency == {"tea": 1}
+
+    async def test_expiry_forgets_what_is_older_in_every_scope(self, store: MemoryStore) -> None:
+        for owner in (ANN, BOB):
+            for number in range(60):
+                await store.append(exchange(f"e{number}", f"tea {number}", of=owner, minute=number))
+
+        assert await store.expire(minutes(50)) == 100
+
+        for owner in (ANN, BOB):
+            found = await store.candidates(owner, ["tea"], limit=99)
+            [session] = await store.sessions(owner, limit=9)
+            assert len(await store.history(owner, SESSION, limit=99)) == 10
+            assert (found.turn_count, found.frequency, found.mean_length) == (10, {"tea": 10}, 2.0)
+            assert (session.started_at, session.turn_count) == (minutes(50), 10)
+        assert await store.expire(minutes(50)) == 0
+        assert await store.expire(minutes(99)) == 20
+        assert await store.session_count() == 0
+        assert (await store.candidates(ANN, ["tea"], limit=9)).turn_count == 0
+
+    async def test_what_is_appended_during_a_deletion_stays(self, store: MemoryStore) -> None:
+        old = [exchange(f"old{n}", f"tea {n}") for n in range(300)]
+        await asyncio.gather(*map(store.append, old))
+
+        async with asyncio.TaskGroup() as group:
+            deletion = group.create_task(store.delete_session(ANN, SESSION))
+            while not deletion.done():
+                await store.append(exchange("again", "tea anew"))
+                await asyncio.sleep(0)
+        await store.append(exchange("again", "tea anew"))
+
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["tea anew"]
+        found = await store.candidates(ANN, ["tea"], limit=9)
+        assert (texts(found.turns), found.frequency) == (["tea anew"], {"tea": 1})
+        assert found.turn_count == 1
+
+    async def test_a_deletion_whose_caller_left_is_still_done(self, store: MemoryStore) -> None:
+        await asyncio.gather(*(store.append(exchange(f"e{n}")) for n in range(100)))
+        deletion = asyncio.ensure_future(store.delete_session(ANN, SESSION))
+        await asyncio.sleep(0)
+        deletion.cancel()
+        await asyncio.gather(deletion, return_exceptions=True)
+
+        async def is_gone() -> bool:
+            return (await store.candidates(ANN, ["text"], limit=9)).turn_count == 0
+
+        await becomes_true(is_gone)
+        assert await store.session_count() == 0
+
+
+def with_terms(stored: Exchange, terms: list[str]) -> Exchange:
+    """The same exchange, with other terms for its first turn."""
+    return replace(stored, turns=(replace(stored.turns[0], terms=tuple(terms)),))

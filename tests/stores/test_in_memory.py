@@ -1,0 +1,14 @@
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from memory_proxy.stores.base import MemoryStore
+from memory_proxy.stores.opening import open_store
+from tests.stores.contract import MemoryStoreContract
+
+
+class TestInMemoryStore(MemoryStoreContract):
+    @pytest.fixture
+    async def store(self) -> AsyncGenerator[MemoryStore]:
+        async with open_store("memory://") as opened:
+            yield opened
