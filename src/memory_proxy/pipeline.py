@@ -188,8 +188,8 @@ class Pipeline:
             self.metrics.degraded(str(trouble))
             return Recalled(history, notes, str(trouble), is_known)
         self.metrics.recalled(perf_counter() - started, notes.count)
-        trouble = "store" if self.recorder.is_failing else None
-        return Recalled(history, notes, trouble, is_known)
+        writes_wait = "store" if self.recorder.is_failing else None
+        return Recalled(history, notes, writes_wait, is_known)
 
     def _may_recall(self, request: ChatRequest) -> bool:
         """A person speaks, there is a place to write to, and the model has no memory of its own."""

@@ -1,9 +1,9 @@
-import os
 import shutil
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.docs.pages import ROOT
@@ -34,3 +34,14 @@ async def stack(checkout: Path, litellm_command: str) -> AsyncGenerator[Launched
         checkout / ".memory-proxy", litellm_command, arguments, environment=own_key
     ) as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+async def reader(checkout: Path, stack: Launched) -> Reader:
+    async with aiohttp.ClientSession() as client, client.get(f"{stack.url}/health") as reply:
+        litellm = (await reply.json())["litellm_base_url"]
+    return Reader(checkout, Ports(_port(stack.url), _port(litellm)))
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])

@@ -48,7 +48,7 @@ def _its_module_exists(line: str) -> None:
 
 def _it_names_what_is_kept(line: str) -> None:
     """What `processes` and the settings put into the home folder."""
-    kept = {"memory.db", "master.key", "memory.db-wal", "memory.db-shm"}
+    kept = {"memory.db*", "master.key"}
     for word in shlex.split(line)[1:]:
         path = Path(word)
         assert word == "-r" or path.name == ".memory-proxy" or path.name in kept, word

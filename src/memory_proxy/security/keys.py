@@ -64,10 +64,6 @@ def without_key(query: str) -> str:
     return "&".join(part for part in query.split("&") if _name_of(part) != "key")
 
 
-def without_credentials(headers: Headers) -> Headers:
-    return tuple(pair for pair in headers if pair[0] not in CREDENTIAL_HEADERS)
-
-
 def _presented(headers: Headers, query: str) -> Iterator[bytes]:
     """Every key in the request. An Authorization that is no bearer key is one too: a wrong one."""
     for name, value in headers:

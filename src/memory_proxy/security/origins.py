@@ -8,7 +8,6 @@ from memory_proxy.core.types import Headers, first_header
 
 _LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\\\[\]]+)(?::[0-9]{1,5})?", re.IGNORECASE)
-_TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: *, *[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 _FOREIGN_SITES = frozenset(("cross-site", "same-site"))
 
 
@@ -37,42 +36,6 @@ def check_origin(headers: Headers, allowed_origins: AbstractSet[str]) -> None:
         return
     if origin not in allowed_origins and not _is_same_origin(origin, headers):
         raise PermissionDenied("this Origin may not call the proxy; add it to the allowed origins")
-
-
-def cors_headers(headers: Headers, allowed_origins: AbstractSet[str]) -> Headers:
-    """What the answer to a page of `allowed_origins` carries, so that the page may read it.
-
-    Never a `*`, and never credentials: a page proves itself by the API key that it sends.
-    """
-    origin = first_header(headers, "origin")
-    if origin is None or origin not in allowed_origins:
-        return ()
-    return (
-        ("access-control-allow-origin", origin),
-        ("access-control-expose-headers", "*"),
-        ("vary", "origin"),
-    )
-
-
-def is_preflight(method: str, headers: Headers) -> bool:
-    """Whether a browser asks, without a key, what a page may send (Fetch standard, CORS)."""
-    return method == "OPTIONS" and (
-        first_header(headers, "access-control-request-method") is not None
-    )
-
-
-def preflight_headers(headers: Headers, allowed_origins: AbstractSet[str]) -> Headers:
-    """The answer to a preflight, to be sent with status 204; nothing for a foreign origin."""
-    common = cors_headers(headers, allowed_origins)
-    if not common:
-        return ()
-    wanted = first_header(headers, "access-control-request-headers") or ""
-    return (
-        *common,
-        ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE"),
-        ("access-control-allow-headers", wanted if _TOKENS.fullmatch(wanted) else "authorization"),
-        ("access-control-max-age", "600"),
-    )
 
 
 def _is_same_origin(origin: str, headers: Headers) -> bool:

@@ -94,15 +94,19 @@ class _Readers:
     def __init__(self, path: Path) -> None:
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        self._closed = False
         for _ in range(_READERS):
             self._idle.put(connect(path, busy_timeout_s=1, read_only=True))
 
     async def run(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise StoreError("the store is closed")
         with _translated():
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._read, read)
 
     async def close(self) -> None:
+        self._closed = True
         await asyncio.to_thread(self._threads.shutdown)
         for _ in range(_READERS):
             self._idle.get_nowait().close()
