@@ -94,7 +94,7 @@ class Upstream:
         gate: Gate | None = None,
         silence_timeout_s: float = 600.0,
     ) -> None:
-        """`silence_timeout_s`: how long LiteLLM may send nothing, before its first byte or later."""
+        """`silence_timeout_s`: how long LiteLLM may stay silent, before its first byte or later."""
         self.base_url = base_url.rstrip("/")
         self._gate = gate or Gate()
         self._own_headers = [("accept-encoding", "identity")]

@@ -25,7 +25,7 @@ class NotRun:
 
 def _make_knows_it(line: str) -> None:
     """And would do something for it."""
-    target = line.split()[1]
+    target = line.split()[-1]
     planned = subprocess.run(
         ["make", "--dry-run", "--always-make", target],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -59,7 +59,7 @@ SERVERS = r"(?:[A-Z_]+=\S+ )*(?:\S*/)?(?:memory-proxy (?:up|serve)|start-proxies
 
 NOT_RUN = (
     NotRun(
-        r"make \w+", "installs, takes minutes, or is this very run; CI runs `make test`",
+        r"(?:[A-Z_]+=\S+ )*make \w+", "installs, takes minutes, or is this very run; CI runs `make test`",
         _make_knows_it,
     ),
     NotRun(

@@ -184,6 +184,13 @@ class MemoryStoreContract:
 
         assert len(await store.history(ANN, SESSION, limit=99)) == 21
 
+    async def test_an_exchange_without_turns_makes_a_session(self, store: MemoryStore) -> None:
+        await store.append(exchange_of("e", []))
+
+        assert [(s.id, s.turn_count) for s in await store.sessions(ANN, limit=9)] == [(SESSION, 0)]
+        assert await store.delete_session(ANN, SESSION) == 0
+        assert await store.session_count() == 0
+
     # Whose it is
 
     async def test_scopes_never_mix(self, store: MemoryStore) -> None:

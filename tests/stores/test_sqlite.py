@@ -368,6 +368,21 @@ async def test_a_deletion_is_out_of_the_bytes_when_the_store_is_left(path: Path)
     assert canaries(path) == set()
 
 
+async def test_who_reads_old_pages_puts_off_their_erasure_and_nothing_else(path: Path) -> None:
+    async with SQLiteStore(path) as store:
+        await store.append(exchange("e", "canary"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as onlooker:
+            onlooker.execute("BEGIN")
+            assert onlooker.execute("SELECT count(*) FROM turns").fetchone() == (1,)
+            assert await store.delete_session(ANN, SESSION) == 1
+            await store.append(exchange("e", "later"))
+            assert onlooker.execute("SELECT text FROM turns").fetchone() == ("canary",)
+
+    async with SQLiteStore(path) as store:
+        await becomes_true(lambda: nothing_is_left(path))
+        assert texts(await store.history(ANN, SESSION, limit=9)) == ["later"]
+
+
 async def test_a_replaced_partial_answer_is_gone_with_the_rest(path: Path) -> None:
     async with SQLiteStore(path) as store:
         await store.append(exchange("e", "question", "canaryquetzal", partial=True))

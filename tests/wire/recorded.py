@@ -5,6 +5,7 @@ HISTORY and NOTE written into it, `reply.json` or `reply.sse`, and `overheard.js
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,20 @@ def cases() -> list[Case]:
         for wire in WIRE_FORMATS
         for folder in sorted((root / wire.name).iterdir())
     ]
+
+
+def with_note(
+    wire: WireFormat, request: ChatRequest, note: str, history: Sequence[Message] = ()
+) -> bytes:
+    """`request` as sent on, with `note` at the end of its newest human message, if it has one."""
+    newest = request.newest_human
+    return wire.write(request, history=history, notes={} if newest is None else {newest: note})
+
+
+def place_of_insertion(body: bytes, written: bytes) -> int:
+    """Where bytes were put into `body`, in one piece; fails when any other byte has changed."""
+    added = len(written) - len(body)
+    return next(at for at in range(len(body)) if written[:at] + written[at + added :] == body)
 
 
 def described_request(request: ChatRequest) -> dict[str, Any]:

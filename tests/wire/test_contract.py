@@ -16,6 +16,8 @@ from tests.wire.recorded import (
     cases,
     described_reply,
     described_request,
+    place_of_insertion,
+    with_note,
 )
 
 each_case = pytest.mark.parametrize("case", cases(), ids=lambda case: case.id)
@@ -38,14 +40,14 @@ def test_a_request_is_understood(case: Case) -> None:
 def test_nothing_to_add_sends_the_identical_bytes_object(case: Case) -> None:
     body = case.request
 
-    assert case.wire.write(case.wire.read(body), history=(), note="") is body
+    assert case.wire.write(case.wire.read(body), history=(), notes={}) is body
 
 
 @each_case
 def test_history_and_note_are_written_byte_for_byte_as_recorded(case: Case) -> None:
     request = case.wire.read(case.request)
 
-    assert case.wire.write(request, history=HISTORY, note=NOTE) == case.upstream
+    assert with_note(case.wire, request, NOTE, HISTORY) == case.upstream
 
 
 @each_case
@@ -53,13 +55,13 @@ def test_taking_the_inserted_bytes_out_again_leaves_the_original(case: Case) -> 
     request = case.wire.read(case.request)
     slot = request.slot
     assert slot is not None
-    noted = case.wire.write(request, history=(), note=NOTE)
-    remembering = case.wire.write(request, history=HISTORY, note="")
+    noted = with_note(case.wire, request, NOTE)
+    remembering = case.wire.write(request, history=HISTORY, notes={})
 
-    if slot.note_at is None:
+    if request.newest_human is None:
         assert noted is request.raw
     else:
-        assert _without(noted, len(request.raw), at=slot.note_at) == request.raw
+        place_of_insertion(request.raw, noted)
     assert _without(remembering, len(request.raw), at=slot.history_at) == request.raw
 
 
@@ -68,13 +70,13 @@ def test_what_was_written_is_read_again_as_the_same_conversation_with_more_in_it
     case: Case,
 ) -> None:
     request = case.wire.read(case.request)
-    again = case.wire.read(case.wire.write(request, history=HISTORY, note=NOTE))
+    again = case.wire.read(with_note(case.wire, request, NOTE, HISTORY))
 
     assert again.newest_is_human == request.newest_is_human
     added = len(again.messages) - len(request.messages)
     assert added == sum(bool(m.tool_call_id or m.text.strip() or m.tool_calls) for m in HISTORY[1:])
     assert sum(NOTE in message.text for message in again.messages) == (
-        request.slot is not None and request.slot.note_at is not None
+        request.newest_human is not None
     )
 
 
@@ -157,7 +159,7 @@ def test_a_request_without_a_conversation_is_read_and_never_written_to(wire: Wir
 
     assert request.slot is None
     assert not request.newest_is_human
-    assert wire.write(request, history=HISTORY, note=NOTE) is request.raw
+    assert with_note(wire, request, NOTE, HISTORY) is request.raw
 
 
 @each_format

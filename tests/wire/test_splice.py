@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memory_proxy.core.types import Message, Role
 from memory_proxy.wire import WIRE_FORMATS, WireFormat
+from tests.wire.recorded import place_of_insertion, with_note
 
 each_format = pytest.mark.parametrize("wire", WIRE_FORMATS, ids=lambda wire: wire.name)
 
@@ -80,7 +81,7 @@ def bodies() -> st.SearchStrategy[bytes]:
 def test_the_written_body_means_the_same_with_history_and_note_in_it(
     wire: WireFormat, body: bytes, note: str
 ) -> None:
-    written = wire.write(wire.read(body), history=HISTORY, note=note)
+    written = with_note(wire, wire.read(body), note, HISTORY)
 
     expected = json.loads(body)
     _append(expected["messages"][-1], note)
@@ -96,16 +97,33 @@ def test_every_byte_outside_the_inserted_ones_stays_as_it_was(
     request = wire.read(body)
     slot = request.slot
     assert slot is not None
-    assert slot.note_at is not None
 
-    with_note = wire.write(request, history=(), note=note)
-    with_history = wire.write(request, history=HISTORY, note="")
-    with_both = wire.write(request, history=HISTORY, note=note)
+    noted = with_note(wire, request, note)
+    remembering = wire.write(request, history=HISTORY, notes={})
+    both = with_note(wire, request, note, HISTORY)
 
-    history = _inserted(body, with_history, at=slot.history_at)
-    words = _inserted(body, with_note, at=slot.note_at)
-    between = body[slot.history_at : slot.note_at]
-    assert with_both == (body[: slot.history_at] + history + between + words + body[slot.note_at :])
+    history = _inserted(body, remembering, at=slot.history_at)
+    note_at = place_of_insertion(body, noted)
+    words = _inserted(body, noted, at=note_at)
+    between = body[slot.history_at : note_at]
+    assert both == (body[: slot.history_at] + history + between + words + body[note_at:])
+
+
+@each_format
+@given(body=bodies(), note=WORDS)
+def test_every_human_message_may_take_a_note_of_its_own(
+    wire: WireFormat, body: bytes, note: str
+) -> None:
+    request = wire.read(body)
+    assert request.slot is not None
+    notes = {index: f"{index} {note}" for index in request.slot.humans}
+    written = json.loads(wire.write(request, history=(), notes=notes))
+
+    expected = json.loads(body)
+    humans = [m for m in expected["messages"] if m["role"] == "user"]
+    for message, one in zip(humans, notes.values(), strict=True):
+        _append(message, one)
+    assert written == expected
 
 
 def _duplicated(spell: Callable[[str], str], first: Sequence[Any], last: Sequence[Any]) -> bytes:
@@ -137,7 +155,7 @@ def test_a_body_whose_keys_come_twice_is_never_written_to(wire: WireFormat, body
     request = wire.read(body)
 
     assert request.slot is None
-    assert wire.write(request, history=HISTORY, note="note") is body
+    assert with_note(wire, request, "note", HISTORY) is body
 
 
 @each_format
@@ -150,7 +168,7 @@ def test_of_two_conversations_in_one_body_the_last_is_read_as_parsers_do(
     body = b'{"messages":' + json.dumps(first).encode() + b"," + rest[1:]
 
     assert wire.read(body).messages == wire.read(last).messages
-    assert wire.write(wire.read(body), history=HISTORY, note="n") is body
+    assert with_note(wire, wire.read(body), "n", HISTORY) is body
 
 
 def _append(message: dict[str, Any], note: str) -> None:

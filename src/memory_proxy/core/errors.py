@@ -16,6 +16,7 @@ MemoryProxyError
 ├── StoreError                   a memory backend failed; chats go on without it (503)
 │   ├── StoreUnavailable             it cannot be opened or reached
 │   └── SchemaMismatch               it was written by a newer version of this program
+├── EmbeddingError               no vectors can be had; recall goes on by words (503)
 ├── ConfigurationError           the settings are wrong; nothing starts (exit 2)
 └── ProcessError                 a process could not be started or kept (exit 3)
     ├── BinaryNotFound
@@ -43,6 +44,7 @@ class ErrorKind(StrEnum):
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     STORE = "store"
+    EMBEDDING = "embedding"
     INTERNAL = "internal"
 
 
@@ -133,6 +135,13 @@ class StoreUnavailable(StoreError):
 
 class SchemaMismatch(StoreError):
     """It was written by a newer version of this program; nothing was changed."""
+
+
+class EmbeddingError(MemoryProxyError):
+    """An embedder failed or answered nonsense; `__cause__` holds the other side's own error."""
+
+    kind = ErrorKind.EMBEDDING
+    status = 503
 
 
 class ConfigurationError(MemoryProxyError):

@@ -10,6 +10,7 @@ TenantId = NewType("TenantId", str)
 UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
 ExchangeId = NewType("ExchangeId", str)
+MessageDigest = NewType("MessageDigest", str)
 
 Headers = tuple[tuple[str, str], ...]
 """Pairs in the order of arrival, names in lower case; one name may come twice."""
@@ -81,6 +82,14 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """The exact text that was put into a message; "" says that nothing was."""
+
+    message: MessageDigest
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """What one request added to a session: its new messages, then the reply.
 
@@ -94,6 +103,7 @@ class Exchange:
     turns: tuple[Turn, ...]
     at: datetime
     partial: bool = False  # the reply broke off
+    ledger: tuple[LedgerEntry, ...] = ()  # what was newly put into its messages
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,11 +93,11 @@ class InMemoryStore(MemoryStore):
         if limit <= 0 or scope not in self._memories:
             return []
         turns = [
-            replace(turn, terms=())
+            turn
             for kept in self._memories[scope].in_session(session)
             for turn in sorted(kept.exchange.turns, key=lambda turn: turn.position)
         ]
-        return turns[-limit:]
+        return [replace(turn, terms=()) for turn in turns[-limit:]]
 
     async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
         memory = self._memories.get(scope, _Memory())

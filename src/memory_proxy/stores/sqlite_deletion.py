@@ -19,6 +19,7 @@ from memory_proxy.stores.sqlite_statements import fetch_json, insert, with_rows
 _SLICE_EXCHANGES: Final = 25
 _SLICE_S: Final = 0.01
 _FIRST_PAGES: Final = 8
+_LOG_TIMEOUT_MS: Final = 50
 
 _TURNS: Final = """
 WITH chosen (id) AS (VALUES {rows})
@@ -85,8 +86,8 @@ def finish_deletions(db: sqlite3.Connection) -> Iterator[None]:
     """What deletions leave to do: sessions cut short by a crash, and what is left in the bytes.
 
     The index keeps a deleted entry, in clear, until its segments are merged; the log keeps the
-    pages of before until it is emptied (https://www.sqlite.org/fts5.html, "merge"). Once begun it
-    is done however often the process ends: `state.erasures` is reset last.
+    pages of before until it is emptied (https://www.sqlite.org/fts5.html, "merge"). What is not
+    done when the process ends, the next start does: `state.erasures` knows.
     """
     for (session,) in db.execute("SELECT id FROM sessions WHERE name IS NULL").fetchall():
         yield from _remove_session(db, session)
@@ -94,8 +95,7 @@ def finish_deletions(db: sqlite3.Connection) -> Iterator[None]:
         yield from _merge_index(db)
         with transaction(db):
             db.execute("UPDATE state SET erasures = erasures - ?", (erasures,))
-        is_busy, _, _ = db.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()
-        if is_busy:  # somebody reads the old pages; the next deletion or start tries again
+        if not _empty_log(db):  # the next deletion or start tries again
             with transaction(db):
                 db.execute("UPDATE state SET erasures = erasures + 1")
             return
@@ -132,13 +132,17 @@ def _remove_all(db: sqlite3.Connection, condition: str, parameter: int) -> Slice
         f" (SELECT id, scope FROM exchanges WHERE {condition} LIMIT {_SLICE_EXCHANGES})"
     )
     removed = 0
-    while found := fetch_json(db.execute(some, (parameter,))):
+    while True:
         with transaction(db):
-            removed += remove_exchanges(db, [exchange for exchange, _ in found])
-            with_rows(db, _REMOVE_EMPTY_SCOPES, [(scope,) for scope in {each[1] for each in found}])
-            db.execute("UPDATE state SET erasures = erasures + 1")
+            found = fetch_json(db.execute(some, (parameter,)))
+            if found:
+                removed += remove_exchanges(db, [exchange for exchange, _ in found])
+                scopes = {scope for _, scope in found}
+                with_rows(db, _REMOVE_EMPTY_SCOPES, [(scope,) for scope in scopes])
+                db.execute("UPDATE state SET erasures = erasures + 1")
+        if not found:
+            return removed
         yield
-    return removed
 
 
 def _remove_entries(db: sqlite3.Connection, chosen: Sequence[tuple[int]]) -> None:
@@ -176,6 +180,15 @@ def _merge_index(db: sqlite3.Connection) -> Iterator[None]:
         is_quick = time.monotonic() - started < _SLICE_S
         pages = pages * 2 if is_quick else max(_FIRST_PAGES, pages // 2)
         sign = 1
+
+
+def _empty_log(db: sqlite3.Connection) -> bool:
+    """False if somebody reads what is in it. Appends wait meanwhile: not for long, then."""
+    [usual_ms] = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute(f"PRAGMA busy_timeout = {_LOG_TIMEOUT_MS}")
+    is_busy, _, _ = db.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()
+    db.execute(f"PRAGMA busy_timeout = {usual_ms}")
+    return not is_busy
 
 
 def _erasures(db: sqlite3.Connection) -> int:

@@ -1,7 +1,7 @@
 """Anthropic messages: https://docs.claude.com/en/api/messages"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 
@@ -15,6 +15,8 @@ from memory_proxy.wire.replies import BodyReader, Reply, StreamReader
 from memory_proxy.wire.splice import (
     UNREADABLE,
     Members,
+    count_of,
+    integer_of,
     items_of,
     locate_slot,
     members_of,
@@ -107,8 +109,10 @@ class AnthropicMessages:
         except UNREADABLE as error:
             raise InvalidRequest(f"not a messages request: {error}") from error
 
-    def write(self, request: ChatRequest, *, history: Sequence[Message], note: str) -> bytes:
-        return written(request, history=_rendered(history), note=note)
+    def write(
+        self, request: ChatRequest, *, history: Sequence[Message], notes: Mapping[int, str]
+    ) -> bytes:
+        return written(request, history=_rendered(history), notes=notes)
 
     def reply_reader(self, *, stream: bool) -> ReplyReader:
         return StreamReader(_hear) if stream else BodyReader(_hear)
@@ -118,16 +122,24 @@ def _request(body: bytes, members: Members) -> ChatRequest:
     items = items_of(members, "messages")
     entries = [_entry.decode(item) for item in items]
     opening = next((i for i, entry in enumerate(entries) if entry.role in _ROLES), len(items))
-    human = next((i for i in reversed(range(len(items))) if _is_persons(entries[i])), None)
+    messages = list(_system(members))
+    humans: dict[int, int] = {}
+    for item, entry in enumerate(entries):
+        messages += _messages(entry)
+        if _is_persons(entry):
+            humans[len(messages) - 1] = item
+    human = max(humans.values(), default=None)
     return ChatRequest(
         model=text_of(members, "model") or "",
-        messages=(*_system(members), *[m for entry in entries for m in _messages(entry)]),
+        messages=tuple(messages),
         stream=bytes(members.get("stream", b"")) == b"true",
         raw=body,
-        slot=locate_slot(body, members, items, opening=opening, human=human),
+        slot=locate_slot(body, members, items, opening=opening, humans=humans),
         newest_is_human=human is not None
         and not any(_has_answer(entry) for entry in entries[human + 1 :]),
         session_evidence=_session_evidence(members),
+        tool_count=count_of(members, "tools"),
+        max_tokens=integer_of(members, "max_tokens"),
     )
 
 

@@ -1,8 +1,8 @@
 """The contract every wire format keeps: bytes in, values out, no I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from memory_proxy.core.types import Message
 
@@ -11,14 +11,12 @@ from memory_proxy.core.types import Message
 class Slot:
     """Where a format may write into a body; offsets are in bytes of `ChatRequest.raw`.
 
-    `note_at` is None where no message holds a person's words; where `newest_is_human` it is not.
-    `note_into` says what stands there: the closing quote of a string ("text"), or the closing
-    bracket of a list that has content parts ("parts").
+    `humans` are the spans, begin and end, of the messages with a person's words or images, by
+    their index in `ChatRequest.messages`: each may take a note at the end of its content.
     """
 
     history_at: int  # before the first message that is not a system message
-    note_at: int | None
-    note_into: Literal["text", "parts"] = "text"
+    humans: Mapping[int, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,13 @@ class ChatRequest:
     slot: Slot | None
     newest_is_human: bool  # the reply answers a person, not a tool's result
     session_evidence: str | None = None  # a session id that the body itself states
+    tool_count: int = 0  # how many tools the model may call
+    max_tokens: int | None = None  # the longest reply that is asked for
+
+    @property
+    def newest_human(self) -> int | None:
+        """The index in `messages` of the newest message that may take a note."""
+        return max(self.slot.humans, default=None) if self.slot else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,11 @@ class WireFormat(Protocol):
         """Raises InvalidRequest when `body` is not this format."""
         ...
 
-    def write(self, request: ChatRequest, *, history: Sequence[Message], note: str) -> bytes:
-        """`request` with `history` put before its conversation and `note` at the end of its newest
-        human message; every other byte as it was.
+    def write(
+        self, request: ChatRequest, *, history: Sequence[Message], notes: Mapping[int, str]
+    ) -> bytes:
+        """`request` with `history` put before its conversation and `notes`, by the index of their
+        message, each at the end of that human message; every other byte as it was.
 
         What `request.slot` has no place for is left out, and so are system messages of `history`.
         Nothing to add: `request.raw` itself.

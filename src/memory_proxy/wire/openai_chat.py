@@ -1,7 +1,7 @@
 """OpenAI chat completions: https://platform.openai.com/docs/api-reference/chat"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,8 @@ from memory_proxy.wire.replies import BodyReader, Reply, StreamReader
 from memory_proxy.wire.splice import (
     UNREADABLE,
     Members,
+    count_of,
+    integer_of,
     items_of,
     locate_slot,
     members_of,
@@ -117,8 +119,10 @@ class OpenAIChat:
         except UNREADABLE as error:
             raise InvalidRequest(f"not a chat completion request: {error}") from error
 
-    def write(self, request: ChatRequest, *, history: Sequence[Message], note: str) -> bytes:
-        return written(request, history=_rendered(history), note=note)
+    def write(
+        self, request: ChatRequest, *, history: Sequence[Message], notes: Mapping[int, str]
+    ) -> bytes:
+        return written(request, history=_rendered(history), notes=notes)
 
     def reply_reader(self, *, stream: bool) -> ReplyReader:
         return StreamReader(_hear) if stream else BodyReader(_hear)
@@ -129,16 +133,20 @@ def _request(body: bytes, members: Members) -> ChatRequest:
     entries = [_entry.decode(item) for item in items]
     messages = tuple(_message(entry) for entry in entries)
     opening = next((i for i, m in enumerate(messages) if m.role is not Role.SYSTEM), len(items))
-    human = next((i for i in reversed(range(len(items))) if _is_persons(entries[i])), None)
+    humans = {i: i for i, entry in enumerate(entries) if _is_persons(entry)}
+    human = max(humans, default=None)
     return ChatRequest(
         model=text_of(members, "model") or "",
         messages=messages,
         stream=bytes(members.get("stream", b"")) == b"true",
         raw=body,
-        slot=locate_slot(body, members, items, opening=opening, human=human),
+        slot=locate_slot(body, members, items, opening=opening, humans=humans),
         newest_is_human=human is not None
         and not any(m.role is Role.TOOL for m in messages[human + 1 :]),
         session_evidence=_session_evidence(members),
+        tool_count=count_of(members, "tools") + count_of(members, "functions"),
+        max_tokens=integer_of(members, "max_completion_tokens")
+        or integer_of(members, "max_tokens"),
     )
 
 

@@ -8,6 +8,7 @@ twice breaks the walk (parsers disagree on which one counts), and then nothing i
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -27,6 +28,7 @@ _BETWEEN_ITEMS = re.compile(rb"[ \t\n\r,]*")
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str | None)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
+_integer = msgspec.json.Decoder(int)
 
 
 def members_of(body: bytes) -> Members:
@@ -44,17 +46,37 @@ def items_of(members: Members, name: str) -> list[msgspec.Raw]:
     return _list.decode(members[name])
 
 
+def count_of(members: Members, name: str) -> int:
+    """How many items the list `name` has; 0 for anything else."""
+    with suppress(*UNREADABLE):
+        return len(_list.decode(members[name])) if name in members else 0
+    return 0
+
+
+def integer_of(members: Members, name: str) -> int | None:
+    """None when there is no such member, or no integer in it."""
+    with suppress(*UNREADABLE):
+        return _integer.decode(members[name]) if name in members else None
+    return None
+
+
 def text_of(members: Members, name: str) -> str | None:
     """None when there is no such member or it is null; raises one of UNREADABLE for no string."""
     return _text.decode(members[name]) if name in members else None
 
 
 def locate_slot(
-    body: bytes, members: Members, items: Sequence[msgspec.Raw], *, opening: int, human: int | None
+    body: bytes,
+    members: Members,
+    items: Sequence[msgspec.Raw],
+    *,
+    opening: int,
+    humans: Mapping[int, int],
 ) -> Slot | None:
     """The places in `body` around the items of its `messages`.
 
-    History goes before item `opening`, a note into the content of item `human`.
+    History goes before item `opening`. `humans` are items with a person's words, by the index of
+    their message; the newest is left out if a key comes twice in it.
     """
     if opening == len(items):
         return None
@@ -62,27 +84,40 @@ def locate_slot(
     if at is None:
         return None
     starts = _item_starts(body, at, items)
-    if human is None:
-        return Slot(starts[opening], None)
-    message = _object.decode(items[human])
-    at = _value_at(body, starts[human], message, "content")
-    if at is None:
+    spans = {
+        index: (starts[item], starts[item] + len(items[item])) for index, item in humans.items()
+    }
+    if spans and _note_place(body, spans[max(spans)]) is None:
         return None
-    end = at + len(message["content"]) - 1
-    return Slot(starts[opening], end, "text" if body[at] == ord('"') else "parts")
+    return Slot(starts[opening], spans)
 
 
-def written(request: ChatRequest, *, history: Sequence[Mapping[str, object]], note: str) -> bytes:
-    """`request.raw` with the given messages and note in its slot."""
+def written(
+    request: ChatRequest,
+    *,
+    history: Sequence[Mapping[str, object]],
+    notes: Mapping[int, str],
+) -> bytes:
+    """`request.raw` with the given messages and notes in its slot."""
     slot = request.slot
     if slot is None:
         return request.raw
     inserts: list[tuple[int, bytes]] = []
     if history:
         inserts.append((slot.history_at, msgspec.json.encode(history)[1:-1] + b","))
-    if note and slot.note_at is not None:
-        inserts.append((slot.note_at, _note(note, slot)))
+    for index, note in sorted(notes.items()):
+        place = _note_place(request.raw, slot.humans[index]) if index in slot.humans else None
+        if note and place is not None:
+            inserts.append((place, _note(note, into_text=request.raw[place] == ord('"'))))
     return _spliced(request.raw, inserts) if inserts else request.raw
+
+
+def _note_place(body: bytes, span: tuple[int, int]) -> int | None:
+    """The closing quote or bracket of a message's content; None when a key comes twice."""
+    start, end = span
+    message = _object.decode(body[start:end])
+    at = _value_at(body, start, message, "content")
+    return None if at is None else at + len(message["content"]) - 1
 
 
 def _value_at(body: bytes, start: int, members: Members, name: str) -> int | None:
@@ -116,8 +151,8 @@ def _item_starts(body: bytes, start: int, items: Sequence[msgspec.Raw]) -> list[
     return starts
 
 
-def _note(note: str, slot: Slot) -> bytes:
-    if slot.note_into == "text":
+def _note(note: str, *, into_text: bool) -> bytes:
+    if into_text:
         return msgspec.json.encode("\n\n" + note)[1:-1]
     return b"," + msgspec.json.encode({"type": "text", "text": note})
 
