@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from memory_proxy import __version__
+from memory_proxy.bench.command import add_bench, run_bench
 from memory_proxy.config import examine_settings, load_settings
 from memory_proxy.config.report import as_json, as_text
 from memory_proxy.config.settings import Group
@@ -59,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, overrides: dict[str, object]) -> int:
     if options.command == "check":
         return _check(overrides, as_machine=options.json)
+    if options.command == "bench":
+        print(run_bench(options))
+        return 0
     launches = options.command == "up"
     settings = load_settings(overrides, launch_litellm=launches)
     for warning in settings.warnings:
@@ -99,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "check":
             command.add_argument("--json", action="store_true", help="the same as JSON")
         _add_options(command, without=without)
+    add_bench(commands)
     return parser
 
 

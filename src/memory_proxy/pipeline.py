@@ -2,10 +2,9 @@
 recalled, what is sent, what is overheard, and what is kept. This is the way of a request."""
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from hashlib import blake2b
 from time import perf_counter
 
@@ -14,23 +13,29 @@ from memory_proxy.core.types import (
     Caller,
     Headers,
     InboundRequest,
-    Message,
-    Role,
+    LedgerEntry,
     Scope,
     SessionId,
     UpstreamResponse,
     first_header,
 )
 from memory_proxy.memory.capture import Conversation, exchange_of
-from memory_proxy.memory.manager import History, MemoryManager, MemoryTrouble
-from memory_proxy.memory.notes import Notes
+from memory_proxy.memory.manager import MemoryManager
+from memory_proxy.recollection import Recollection, Recollector
 from memory_proxy.recorder import Recorder
 from memory_proxy.routing.memory_router import (
     SUPERMEMORY_KEY_HEADER,
     SUPERMEMORY_USER_HEADER,
     MemoryRouter,
 )
-from memory_proxy.routing.sessions import Session, session_of
+from memory_proxy.routing.requests import (
+    DEFAULT_POLICIES,
+    Asked,
+    MemoryMode,
+    RequestClass,
+    classify,
+)
+from memory_proxy.routing.sessions import session_of
 from memory_proxy.routing.supermemory import model_of, with_extra_headers
 from memory_proxy.security.forwarding import forwardable_headers, response_headers
 from memory_proxy.security.keys import without_key
@@ -42,46 +47,23 @@ from memory_proxy.telemetry.metrics import Metrics
 from memory_proxy.upstream import OutboundRequest, Upstream
 from memory_proxy.wire import dialect_of, select_format
 from memory_proxy.wire.base import ChatRequest, ReplyReader, WireFormat
-from memory_proxy.wire.tool_pairs import whole_tool_calls
 
 logger = logging.getLogger(__name__)
 
 
-class MemoryMode(StrEnum):
-    """What `x-memory` asks for; without the header memory is read and written."""
-
-    OFF = "off"
-    READ = "read"
-    WRITE = "write"
-    ON = "on"
-
-    @property
-    def reads(self) -> bool:
-        return self in (MemoryMode.READ, MemoryMode.ON)
-
-    @property
-    def writes(self) -> bool:
-        return self in (MemoryMode.WRITE, MemoryMode.ON)
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """What memory has to say to a request, and what kept it from saying more."""
-
-    history: History = field(default_factory=History)
-    notes: Notes = field(default_factory=Notes)
-    trouble: str | None = None
-    is_known: bool = True  # the session holds what went before the newest messages
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What goes to LiteLLM, what is told to the client, and what will be remembered (if it is)."""
+    """What goes to LiteLLM, what is told to the client, and what will be remembered.
+
+    `conversation` None: nothing of it is stored. `new_entry` is what memory newly put into it.
+    """
 
     outbound: OutboundRequest
     marks: Headers
     wire: WireFormat | None = None
     conversation: Conversation | None = None
+    stores_turns: bool = False
+    new_entry: LedgerEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +76,7 @@ class Pipeline:
     upstream: Upstream
     metrics: Metrics
     supermemory_key: str | None = None
+    policies: Mapping[RequestClass, MemoryMode] = field(default_factory=lambda: DEFAULT_POLICIES)
 
     @asynccontextmanager
     async def open(
@@ -105,22 +88,22 @@ class Pipeline:
         leaves the generator unfinished. Raises RequestError and UpstreamError.
         """
         plan = await self._plan(inbound, caller)
+        reader: ReplyReader | None = None
         started = perf_counter()
-        async with self.upstream.send(plan.outbound) as reply:
-            self.metrics.upstream_answered(perf_counter() - started)
-            headers = response_headers(reply.headers) + plan.marks
-            if plan.wire is None or reply.status // 100 != 2:
-                yield replace(reply, headers=headers)
-                return
-            is_stream = _is_event_stream(reply.headers)
-            reader = plan.wire.reply_reader(stream=is_stream)
-            chunks = _overheard(reply.chunks, reader)
-            if is_stream:
-                chunks = _ended_in_dialect(chunks, inbound.path, request_id)
-            try:
+        try:
+            async with self.upstream.send(plan.outbound) as reply:
+                self.metrics.upstream_answered(perf_counter() - started)
+                headers = response_headers(reply.headers) + plan.marks
+                chunks = reply.chunks
+                if plan.wire is not None and reply.status // 100 == 2:
+                    is_stream = _is_event_stream(reply.headers)
+                    reader = plan.wire.reply_reader(stream=is_stream)
+                    chunks = _overheard(chunks, reader)
+                    if is_stream:
+                        chunks = _ended_in_dialect(chunks, inbound.path, request_id)
                 yield UpstreamResponse(reply.status, headers, chunks)
-            finally:
-                self._remember(plan, reader)
+        finally:
+            self._remember(plan, reader)
 
     async def _plan(self, inbound: InboundRequest, caller: Caller) -> Plan:
         """Everything that happens before LiteLLM hears of the request."""
@@ -129,15 +112,16 @@ class Pipeline:
         if self.router is None:
             return Plan(self._outbound(inbound, body, ()), (("x-memory-status", "off"),))
         user = self.router.detect_user_id(inbound.headers)
-        scope = Scope(caller.tenant, user)
-        mode = _mode_of(inbound.headers)
+        asked_mode = _mode_of(inbound.headers)
         wire = select_format(inbound.method, inbound.path)
-        request = _understood(wire, body) if wire and mode is not MemoryMode.OFF else None
+        request = None if asked_mode is MemoryMode.OFF else _understood(wire, body)
         if wire is not None and request is not None:
-            return await self._chat_plan(inbound, request, wire, scope, mode)
+            scope = Scope(caller.tenant, user)
+            return await self._chat_plan(inbound, request, wire, scope, asked_mode)
         body = self._for_supermemory(inbound, body)
         outbound = self._outbound(inbound, body, (("x-litellm-end-user-id", user),))
-        return Plan(outbound, (("x-memory-user-id", user), *_status_without_memory(wire, mode)))
+        status = _status_without_memory(wire, asked_mode)
+        return Plan(outbound, (("x-memory-user-id", user), *status))
 
     async def _chat_plan(
         self,
@@ -145,69 +129,38 @@ class Pipeline:
         request: ChatRequest,
         wire: WireFormat,
         scope: Scope,
-        mode: MemoryMode,
+        asked_mode: MemoryMode | None,
     ) -> Plan:
         session = session_of(inbound.headers, request.messages, evidence=request.session_evidence)
-        recalled = await self._recall(scope, session, request, mode)
-        history = whole_tool_calls(recalled.history.messages, request.messages)
-        body = wire.write(request, history=history, note=recalled.notes.text)
-        body = self._for_supermemory(inbound, body)
+        request_class = classify(inbound.headers, _asked(request))
+        mode = asked_mode or self.policies[request_class]
+        found = await Recollector(self.memory, self.recorder, self.metrics).recollect(
+            scope, session, request,
+            reads=mode.reads or request_class is RequestClass.TOOL_LOOP,
+            recalls=mode.reads and self._may_recall(request),
+        )  # fmt: skip
+        body = wire.write(request, history=found.history, notes=found.notes)
         own = (
             ("x-litellm-end-user-id", scope.user),
             ("x-litellm-session-id", _litellm_session_id(session.id)),
         )
-        conversation = Conversation(
-            scope, session.id, request.messages, recalled.history.newest, recalled.is_known
-        )
         return Plan(
-            self._outbound(inbound, body, own),
-            _marks(scope, session.id, recalled),
+            self._outbound(inbound, self._for_supermemory(inbound, body), own),
+            _marks(scope, session.id, found),
             wire,
-            conversation if mode.writes else None,
+            Conversation(scope, session.id, request.messages, found.follows, found.is_known),
+            stores_turns=mode.writes,
+            new_entry=found.new_entry,
         )
-
-    async def _recall(
-        self, scope: Scope, session: Session, request: ChatRequest, mode: MemoryMode
-    ) -> Recalled:
-        """History for a lone newest message, and notes from everything the user ever said.
-
-        Trouble with memory is a mark on the answer, never a failure.
-        """
-        started = perf_counter()
-        unsaved = self.recorder.unsaved(scope, session.id)
-        history, notes, is_known = History(), Notes(), True
-        try:
-            if any(message.role is Role.ASSISTANT for message in request.messages):
-                is_known = await self.memory.is_known(scope, session.id, unsaved)
-            elif session.continues:
-                history = await self.memory.history(scope, session.id, unsaved)
-                history = history if mode.reads else replace(history, messages=())
-            if mode.reads and self._may_recall(request):
-                notes = await self._notes(scope, request, history.messages)
-        except MemoryTrouble as trouble:
-            self.metrics.degraded(str(trouble))
-            return Recalled(history, notes, str(trouble), is_known)
-        self.metrics.recalled(perf_counter() - started, notes.count)
-        writes_wait = "store" if self.recorder.is_failing else None
-        return Recalled(history, notes, writes_wait, is_known)
 
     def _may_recall(self, request: ChatRequest) -> bool:
-        """A person speaks, there is a place to write to, and the model has no memory of its own."""
+        """A person speaks, and the model has no memory of its own."""
         assert self.router is not None
         return (
             self.memory.limits.recall_tokens > 0
             and request.newest_is_human
-            and request.slot is not None
             and not self.router.should_use_supermemory(request.model)
         )
-
-    async def _notes(
-        self, scope: Scope, request: ChatRequest, history: tuple[Message, ...]
-    ) -> Notes:
-        said = next(m.text for m in reversed(request.messages) if m.role is Role.USER)
-        held = frozenset(message.text for message in (*request.messages, *history))
-        await self.recorder.settled(scope, timeout_s=self.memory.limits.recall_deadline_s)
-        return await self.memory.recall(scope, said, held=held)
 
     def _for_supermemory(self, inbound: InboundRequest, body: bytes) -> bytes:
         """`body` telling Supermemory whose memory to use, if that is where its model lives."""
@@ -232,28 +185,39 @@ class Pipeline:
         headers = (*forwardable_headers(inbound.headers), *own)
         return OutboundRequest(inbound.method, target, headers, body)
 
-    def _remember(self, plan: Plan, reader: ReplyReader) -> None:
+    def _remember(self, plan: Plan, reader: ReplyReader | None) -> None:
+        """The turns if the request was answered, what was put into it in any case."""
         if plan.conversation is None:
             return
         exchange = exchange_of(
-            plan.conversation, reader.message, at=self.memory.now(), is_complete=reader.complete
+            plan.conversation,
+            reader.message if reader else None,
+            at=self.memory.now(),
+            is_complete=reader is not None and reader.complete,
         )
-        if exchange.turns:
+        if reader is None or not plan.stores_turns:
+            exchange = replace(exchange, turns=())
+        if plan.new_entry is not None:
+            exchange = replace(exchange, ledger=(plan.new_entry,))
+        if exchange.turns or exchange.ledger:
             self.recorder.record(exchange)
 
 
-def _mode_of(headers: Headers) -> MemoryMode:
+def _mode_of(headers: Headers) -> MemoryMode | None:
+    """What the request asks for itself; None leaves it to the policy of its class."""
     asked = first_header(headers, "x-memory")
     if asked is None:
-        return MemoryMode.ON
+        return None
     try:
         return MemoryMode(asked.strip().lower())
     except ValueError as error:
         raise InvalidRequest("header x-memory: have off, read, write and on") from error
 
 
-def _understood(wire: WireFormat, body: bytes) -> ChatRequest | None:
+def _understood(wire: WireFormat | None, body: bytes) -> ChatRequest | None:
     """None for a body that LiteLLM must answer for itself."""
+    if wire is None:
+        return None
     try:
         return wire.read(body)
     except InvalidRequest as error:
@@ -261,18 +225,23 @@ def _understood(wire: WireFormat, body: bytes) -> ChatRequest | None:
         return None
 
 
-def _marks(scope: Scope, session: SessionId, recalled: Recalled) -> Headers:
+def _asked(request: ChatRequest) -> Asked:
+    return Asked(request.messages, request.newest_is_human, request.tool_count, request.max_tokens)
+
+
+def _marks(scope: Scope, session: SessionId, found: Recollection) -> Headers:
     """What the client is told about its memory."""
-    status = f"degraded; reason={recalled.trouble}" if recalled.trouble else "active"
+    status = f"degraded; reason={found.trouble}" if found.trouble else "active"
     return (
         ("x-memory-user-id", scope.user),
         ("x-memory-session-id", session),
         ("x-memory-status", status),
-        ("x-memory-recalled", str(recalled.notes.count)),
+        ("x-memory-recalled", str(found.recalled)),
+        ("x-memory-ledger", found.ledger_effect),
     )
 
 
-def _status_without_memory(wire: WireFormat | None, mode: MemoryMode) -> Headers:
+def _status_without_memory(wire: WireFormat | None, mode: MemoryMode | None) -> Headers:
     if mode is MemoryMode.OFF:
         return (("x-memory-status", "off"),)
     if wire is not None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from memory_proxy.core.errors import StoreError
 from memory_proxy.core.types import Exchange, ExchangeId, Scope, SessionId
@@ -48,8 +48,8 @@ class Recorder:
         """Accept `exchange`; False when there was no room for it."""
         key = exchange.scope, exchange.session, exchange.id
         earlier = self._waiting.get(key)
-        if earlier is not None and exchange.partial and not earlier.partial:
-            return True
+        if earlier is not None:
+            exchange = _merged(earlier, exchange)
         if earlier is None and len(self._waiting) >= self.capacity:
             self.on_dropped(exchange)
             return False
@@ -138,3 +138,10 @@ class Recorder:
         elif error is None and self._failing:
             logger.info("the store accepts again")
         self._failing = error is not None
+
+
+def _merged(earlier: Exchange, later: Exchange) -> Exchange:
+    """The better of the two, a complete one or the later, with the ledger of both."""
+    is_worse = not later.turns or (later.partial and not earlier.partial)
+    better = earlier if earlier.turns and is_worse else later
+    return replace(better, ledger=earlier.ledger + later.ledger)

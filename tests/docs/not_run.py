@@ -59,7 +59,7 @@ SERVERS = r"(?:[A-Z_]+=\S+ )*(?:\S*/)?(?:memory-proxy (?:up|serve)|start-proxies
 
 NOT_RUN = (
     NotRun(
-        r"(?:[A-Z_]+=\S+ )*make \w+", "installs, takes minutes, or is this very run; CI runs `make test`",
+        r"(?:[A-Z_]+=\S+ )*make \w+", "installs, takes minutes, or is this very run",
         _make_knows_it,
     ),
     NotRun(

@@ -1,20 +1,24 @@
 """Every fenced block of every page is run, loaded or parsed; none is documented unchecked."""
 
-import io
 import json
 import re
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
-from dotenv import dotenv_values
 
 from memory_proxy.config import examine_settings
 from memory_proxy.config.models import references
 from memory_proxy.config.yaml_file import read_config_file
+from memory_proxy.memory.notes import render_notes
+from memory_proxy.retrieval.ranking import Scored
 from tests.docs.not_run import NOT_RUN, entry_for
-from tests.docs.pages import WITH_BLOCKS, Block, all_blocks, blocks_of, name_of
+from tests.docs.pages import ROOT, WITH_BLOCKS, Block, all_blocks, blocks_of, name_of
 from tests.docs.reader import RUN, Ports, Reader, node
+from tests.examples import an_exchange, user
 from tests.live.launched import Launched
 
 CHECKED = {*RUN, "json", "text", "yaml", "dotenv", "picture"}
@@ -75,16 +79,13 @@ def test_a_piece_of_configuration_is_right(block: Block, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("block", all_blocks("dotenv"), ids=str)
 def test_a_piece_of_the_environment_is_right(block: Block, tmp_path: Path) -> None:
-    environ = {name: value or "" for name, value in dotenv_values(stream=text_of(block)).items()}
-    examination = examine_settings({}, environ=environ, cwd=tmp_path, launch_litellm=True)
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    (tmp_path / ".env").write_text(block.text, "utf-8")
+    examination = examine_settings({}, environ={}, cwd=tmp_path, launch_litellm=True)
 
-    assert environ
     assert examination.problems == ()
     assert not [warning for warning in examination.settings.warnings if "no such" in warning]
-
-
-def text_of(block: Block) -> io.StringIO:
-    return io.StringIO(block.text)
+    assert any(model.has_its_keys for model in examination.settings.models)
 
 
 @pytest.mark.parametrize("block", all_blocks("json"), ids=str)
@@ -95,6 +96,15 @@ def test_json_is_json(block: Block) -> None:
 @pytest.mark.parametrize("block", all_blocks("picture"), ids=str)
 def test_a_picture_names_the_default_ports(block: Block) -> None:
     assert set(re.findall(r":(\d{4})", block.text)) <= {"8764", "8765"}
+
+
+def test_the_tutorial_shows_notes_as_they_are() -> None:
+    (shown,) = [block for block in all_blocks("picture") if "<recalled-notes" in block.text]
+    said = an_exchange(user("The tomatoes stand on the balcony"), name="f3a9d07c51e2").turns[0]
+    turn = replace(said, at=datetime(2026, 11, 23, tzinfo=UTC))
+    notes = render_notes([Scored(turn, 1.0, 1.0)], (), budget_tokens=2_000, mark="5c0a9b1e")
+
+    assert shown.text == f"Where are my tomatoes?\n\n{notes.text}\n"
 
 
 @pytest.mark.parametrize("block", all_blocks("bash"), ids=str)

@@ -7,7 +7,17 @@ from datetime import UTC, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_proxy.core.types import Exchange, Message, Role, Scope, SessionId, TenantId, UserId
+from memory_proxy.core.types import (
+    Exchange,
+    LedgerEntry,
+    Message,
+    MessageDigest,
+    Role,
+    Scope,
+    SessionId,
+    TenantId,
+    UserId,
+)
 from memory_proxy.stores.base import MemoryStore
 from tests.stores.exchanges import (
     ANN,
@@ -24,6 +34,11 @@ from tests.stores.exchanges import (
 )
 
 LATER = SessionId("later")
+
+
+def note(message: str, text: str) -> LedgerEntry:
+    return LedgerEntry(MessageDigest(message), text)
+
 
 # Characters that mean something to SQL, to full-text queries, to LIKE, to globs, in keys and paths.
 odd_text = st.text(
@@ -184,14 +199,44 @@ class MemoryStoreContract:
 
         assert len(await store.history(ANN, SESSION, limit=99)) == 21
 
-    async def test_an_exchange_without_turns_makes_a_session(self, store: MemoryStore) -> None:
+    async def test_an_exchange_without_turns_makes_no_session(self, store: MemoryStore) -> None:
         await store.append(exchange_of("e", []))
 
-        assert [(s.id, s.turn_count) for s in await store.sessions(ANN, limit=9)] == [(SESSION, 0)]
-        assert await store.delete_session(ANN, SESSION) == 0
-        assert await store.session_count() == 0
+        assert await store.sessions(ANN, limit=9) == []
 
-    # Whose it is
+    async def test_the_ledger_keeps_the_first_note_of_each_message(
+        self, store: MemoryStore
+    ) -> None:
+        first, other = note("m1", "first"), note("m2", "")
+        await store.append(replace(exchange_of("e1", []), ledger=(first, other)))
+        await store.append(replace(exchange("e2", "hello"), ledger=(note("m1", "second"),)))
+
+        assert await store.ledger(ANN, SESSION) == {"m1": "first", "m2": ""}
+
+    async def test_the_ledger_of_another_scope_or_session_is_never_seen(
+        self, store: MemoryStore
+    ) -> None:
+        await store.append(replace(exchange("e1", "hello"), ledger=(note("m1", "hers"),)))
+
+        assert await store.ledger(BOB, SESSION) == {}
+        assert await store.ledger(ANN, SessionId("other")) == {}
+
+    async def test_the_ledger_goes_with_its_session(self, store: MemoryStore) -> None:
+        await store.append(replace(exchange_of("e1", []), ledger=(note("m1", "canary"),)))
+        assert await store.delete_session(BOB, SESSION) == 0
+        assert await store.ledger(ANN, SESSION) == {"m1": "canary"}
+        assert await store.delete_session(ANN, SESSION) == 0
+
+        assert await store.ledger(ANN, SESSION) == {}
+
+    async def test_the_ledger_expires_by_the_time_of_its_notes(self, store: MemoryStore) -> None:
+        old = replace(exchange_of("e1", []), ledger=(note("m1", "old"),))
+        new = replace(exchange_of("e2", []), ledger=(note("m2", "new"),))
+        await store.append(replace(old, at=T0))
+        await store.append(replace(new, at=T0 + timedelta(hours=2)))
+        await store.expire(T0 + timedelta(hours=1))
+
+        assert await store.ledger(ANN, SESSION) == {"m2": "new"}
 
     async def test_scopes_never_mix(self, store: MemoryStore) -> None:
         other_tenant = scope("ann", tenant="other")

@@ -1,13 +1,13 @@
 """Questions put to a memory by the calls that a chat would make, and what came back."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
-from memory_proxy.bench.corpus import Question
-from memory_proxy.bench.ingest import Owner, Place, place_of
+from memory_proxy.bench.corpus import Question, Said
+from memory_proxy.bench.ingest import Owner, message_of, place_of
 from memory_proxy.memory.notes import render_notes
 from memory_proxy.retrieval.engine import RecallEngine
 from memory_proxy.retrieval.ranking import Scored
@@ -46,31 +46,58 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Interviewer:
+    """Asks by way of `engine`, and renders blocks of each of `budgets`."""
+
     engine: RecallEngine
     budgets: Sequence[int]
 
     async def ask(self, asked: Asked, question: Question) -> None:
         """A question about the owner's own conversation."""
         scored = await self._recall(asked, question)
-        turns = list(_known(asked.owner, scored))
+        turns = [turn for one in scored if (turn := _said(asked.owner, one))]
         asked.answers.append(
             Answer(
                 question,
-                tuple(turns),
-                tuple(dict.fromkeys(_session_of(asked.owner)[turn] for turn in turns)),
-                {budget: _in_block(asked.owner, question, scored, budget) for budget in self.budgets},
-                confidence(scored),
+                tuple(turn.id for turn in turns),
+                tuple(dict.fromkeys(turn.session for turn in turns)),
+                {each: _within(each, question, scored, asked.owner) for each in self.budgets},
+                _confidence(scored),
             )
         )
 
     async def ask_about_another(self, asked: Asked, question: Question) -> None:
         scored = await self._recall(asked, question)
-        asked.foreign.append(confidence(scored))
+        asked.foreign.append(_confidence(scored))
         asked.foreign_kept += bool(scored)
 
     async def _recall(self, asked: Asked, question: Question) -> list[Scored]:
         started = time.process_time()
         scored = await self.engine.recall(asked.owner.scope, question.question, held=frozenset())
         asked.cpu_ms.append((time.process_time() - started) * 1000)
-        asked.foreign_turns += len(scored) - sum(1 for _ in _known(asked.owner, scored))
+        asked.foreign_turns += sum(_said(asked.owner, one) is None for one in scored)
         return scored
+
+
+def _said(owner: Owner, one: Scored) -> Said | None:
+    """What the owner said, if it is what was stored: two owners may have a place of one name."""
+    said = owner.said.get(place_of(one.turn))
+    if said is None or message_of(said, owner.corpus).text != one.turn.message.text:
+        return None
+    return said
+
+
+def _within(
+    budget_tokens: int, question: Question, scored: Sequence[Scored], owner: Owner
+) -> frozenset[str]:
+    """The turns that stand in the block which a chat would be given."""
+    terms = query_terms(question.question)
+    block = render_notes(scored, terms, budget_tokens=budget_tokens, mark=_MARK).text
+    written = {orjson.loads(line)["id"] for line in block.splitlines() if line.startswith("{")}
+    return frozenset(
+        said.id for (exchange, at), said in owner.said.items() if f"{exchange[:12]}.{at}" in written
+    )
+
+
+def _confidence(scored: Sequence[Scored]) -> float:
+    """What the engine's gate looks at; 0 when nothing came."""
+    return max((one.coverage for one in scored), default=0.0)

@@ -81,3 +81,8 @@ def rejected_keeping(share: float, kept: Sequence[float], rejected: Sequence[flo
     ordered = sorted(kept)
     threshold = ordered[math.floor(len(ordered) * (1 - share))]
     return sum(score < threshold for score in rejected) / len(rejected)
+
+
+def spread(name: str, values_ms: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(values_ms)
+    return {f"{name}_p{n}_ms": percentile(ordered, n / 100) for n in (50, 99)}

@@ -1,10 +1,13 @@
 """A labelled conversation on its way into a store, as clients would have brought it."""
 
+import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from memory_proxy.bench.corpus import Corpus, Said
+from memory_proxy.bench.places import StorePlace
 from memory_proxy.core.errors import StoreUnavailable
 from memory_proxy.core.types import (
     Exchange,
@@ -13,7 +16,9 @@ from memory_proxy.core.types import (
     Role,
     Scope,
     SessionId,
+    TenantId,
     Turn,
+    UserId,
 )
 from memory_proxy.memory.capture import Conversation, exchange_of
 from memory_proxy.memory.manager import MemoryManager
@@ -46,6 +51,22 @@ class Cost:
 
     on_request_ms: list[float] = field(default_factory=list[float])
     stored_ms: list[float] = field(default_factory=list[float])
+
+
+@asynccontextmanager
+async def own_scopes(
+    corpora: Sequence[Corpus], place: StorePlace, store: MemoryStore
+) -> AsyncGenerator[Mapping[Scope, Corpus]]:
+    """A scope for each corpus, under a tenant that nobody else has; forgotten on leaving."""
+    tenant = TenantId(f"bench-{secrets.token_hex(6)}")
+    scopes = {Scope(tenant, UserId(str(n))): corpus for n, corpus in enumerate(corpora)}
+    try:
+        yield scopes
+    finally:
+        if not place.is_temporary:
+            for scope, corpus in scopes.items():
+                for session in {turn.session for turn in corpus.turns}:
+                    await store.delete_session(scope, SessionId(session))
 
 
 async def remember(corpora: Mapping[Scope, Corpus], store: MemoryStore, cost: Cost) -> list[Owner]:

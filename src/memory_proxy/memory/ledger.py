@@ -16,7 +16,9 @@ _NOTE_ID = re.compile(r'^\{"id":"([^"]+)"', re.MULTILINE)
 
 
 def digest_of(message: Message) -> MessageDigest:
-    return MessageDigest(blake2b(message.text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest())
+    return MessageDigest(
+        blake2b(message.text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,10 @@ class Ledger:
     notes: Mapping[MessageDigest, str]
 
     @classmethod
-    def of(
-        cls, stored: Mapping[MessageDigest, str], unsaved: Iterable[Exchange]
-    ) -> "Ledger":
+    def of(cls, stored: Mapping[MessageDigest, str], unsaved: Iterable[Exchange]) -> "Ledger":
         """What the store has, and what is still on its way there; the first note of a message
         counts."""
-        waiting = {
-            entry.message: entry.note for exchange in unsaved for entry in exchange.ledger
-        }
+        waiting = {entry.message: entry.note for exchange in unsaved for entry in exchange.ledger}
         return cls({**waiting, **stored})
 
     def note_for(self, message: Message) -> str | None:

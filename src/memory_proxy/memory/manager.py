@@ -19,7 +19,8 @@ from memory_proxy.core.types import (
 )
 from memory_proxy.memory.breaker import Breaker
 from memory_proxy.memory.history import merged, window
-from memory_proxy.memory.notes import Notes, render_notes
+from memory_proxy.memory.ledger import Ledger
+from memory_proxy.memory.notes import Notes, note_id, render_notes
 from memory_proxy.retrieval.engine import RecallEngine
 from memory_proxy.retrieval.terms import query_terms
 from memory_proxy.stores.base import MemoryStore
@@ -75,18 +76,32 @@ class MemoryManager:
         messages = window(turns, limit_messages=limit, budget_tokens=self.limits.history_tokens)
         return History(messages, turns[-1].exchange)
 
+    async def ledger(self, scope: Scope, session: SessionId, unsaved: Iterable[Exchange]) -> Ledger:
+        """What was put into the messages of `session` so far."""
+        stored = await self._guarded(lambda: self.store.ledger(scope, session))
+        return Ledger.of(stored, unsaved)
+
     async def is_known(self, scope: Scope, session: SessionId, unsaved: Iterable[Exchange]) -> bool:
         """Whether `session` holds anything yet."""
         if any(True for _ in unsaved):
             return True
         return bool(await self._guarded(lambda: self.store.history(scope, session, limit=1)))
 
-    async def recall(self, scope: Scope, said: str, *, held: Set[str]) -> Notes:
-        """The block of notes relevant to `said`; `held` are texts that the request brings."""
+    async def recall(
+        self, scope: Scope, said: str, *, held: Set[str], quoted: Set[str] = frozenset()
+    ) -> Notes:
+        """The block of notes relevant to `said`.
+
+        `held` are texts that the request brings, `quoted` the ids of turns in its earlier notes.
+        """
         engine = RecallEngine(self.store)
         scored = await self._guarded(lambda: engine.recall(scope, said, held=held))
         return render_notes(
-            [one for one in scored if self._is_current(one.turn)],
+            [
+                one
+                for one in scored
+                if self._is_current(one.turn) and note_id(one.turn) not in quoted
+            ],
             query_terms(said),
             budget_tokens=self.limits.recall_tokens,
             mark=secrets.token_hex(4),

@@ -68,9 +68,14 @@ def without_notes(text: str) -> str:
     return _BLOCK.sub("", text) if f"<{_NAME} " in text else text
 
 
+def note_id(turn: Turn) -> str:
+    """How a note names the turn that it quotes."""
+    return f"{turn.exchange[:12]}.{turn.position}"
+
+
 def _line(turn: Turn, terms: frozenset[str]) -> str:
     fields = {
-        "id": f"{turn.exchange[:12]}.{turn.position}",
+        "id": note_id(turn),
         "date": turn.at.date().isoformat(),
         "from": turn.message.role.value,
         "text": _harmless(_excerpt(turn.message.text, terms)),

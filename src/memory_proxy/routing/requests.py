@@ -42,7 +42,7 @@ DEFAULT_POLICIES: Mapping[RequestClass, MemoryMode] = {
     RequestClass.SUB_AGENT: MemoryMode.READ,
     RequestClass.BACKGROUND: MemoryMode.OFF,
 }
-"""Notes once given are replayed in every class: that is for the provider's cache, not for recall."""
+"""Notes once given are replayed in every class: for the provider's cache, not for recall."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import msgspec
 import orjson
 
-
 _MODEL_IN_PATH = re.compile(r"/models/([^/]+(?:/[^/]+)*):[A-Za-z]+$")
 
 

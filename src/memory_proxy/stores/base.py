@@ -4,9 +4,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, NewType, Self
 
-from memory_proxy.core.types import Exchange, Scope, SessionId, SessionSummary, Turn
+import numpy as np
+from numpy.typing import NDArray
+
+from memory_proxy.core.types import (
+    Exchange,
+    ExchangeId,
+    MessageDigest,
+    Scope,
+    SessionId,
+    SessionSummary,
+    Turn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,41 @@ class Candidates:
     turn_count: int
     mean_length: float
     frequency: Mapping[str, int]
+
+
+class TurnKey(NamedTuple):
+    """Which turn of a scope; a tuple, because a hundred thousand of them are made at once."""
+
+    exchange: ExchangeId
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unembedded:
+    """A turn that has no vector yet. `text` is what it says, or the head of it; `version` is the
+    store's own and tells whether the turn is still the same when its vector comes."""
+
+    scope: Scope
+    key: TurnKey
+    text: str
+    version: int
+
+
+VectorCursor = NewType("VectorCursor", str)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorPage:
+    """Vectors of one scope in the order in which they came: `rows[i]` is that of `keys[i]`.
+
+    `restarts`: since the cursor that was given some have gone, or it was None. Whoever keeps what
+    earlier pages brought must forget it; this page begins anew. No keys: there are no more yet.
+    """
+
+    keys: Sequence[TurnKey]
+    rows: NDArray[np.int8]
+    cursor: VectorCursor
+    restarts: bool
 
 
 class MemoryStore(ABC):
@@ -49,7 +95,14 @@ class MemoryStore(ABC):
         The same id in the same scope again changes nothing, except that a complete exchange
         replaces a partial one, and a longer partial a shorter one (by total text length). The
         replacement keeps the place in the order of arrival of what it replaces.
+
+        Its ledger entries are kept by session and message, also where it has no turns; of two
+        entries for one message the first stays.
         """
+
+    @abstractmethod
+    async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
+        """The notes of a session, by the digest of the message that they were put into."""
 
     @abstractmethod
     async def history(self, scope: Scope, session: SessionId, *, limit: int) -> Sequence[Turn]:
@@ -73,12 +126,42 @@ class MemoryStore(ABC):
 
     @abstractmethod
     async def delete_session(self, scope: Scope, session: SessionId) -> int:
-        """Forget a session wholly; how many turns it had."""
+        """Forget a session wholly, its ledger too; how many turns it had."""
 
     @abstractmethod
     async def expire(self, before: datetime) -> int:
-        """Forget the exchanges of every scope that are older than `before`; how many turns."""
+        """Forget the exchanges and the ledger entries of every scope that are older than `before`;
+        how many turns."""
 
     @abstractmethod
     async def session_count(self) -> int:
         """Sessions of all scopes: for the metrics, never for a caller."""
+
+    @abstractmethod
+    async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
+        """Up to `limit` findable turns, of every scope, that have no vector by `embedder`, the
+        newest first: for the background worker, never for a caller."""
+
+    @abstractmethod
+    async def put_vectors(
+        self, embedder: str, turns: Sequence[Unembedded], rows: NDArray[np.int8]
+    ) -> int:
+        """Keep `rows[i]` as the vector of `turns[i]`, and go when it goes; how many were kept.
+
+        A turn that was deleted or replaced meanwhile gets none. All rows of one embedder have the
+        same length.
+        """
+
+    @abstractmethod
+    async def vectors(
+        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+    ) -> VectorPage:
+        """The next vectors by `embedder` after those of the page that had the cursor `after`."""
+
+    @abstractmethod
+    async def embedding_backlog(self, embedder: str) -> int:
+        """How many findable turns of all scopes have no vector by `embedder`."""
+
+    @abstractmethod
+    async def drop_other_vectors(self, embedder: str) -> int:
+        """Forget the vectors by every embedder but this one; how many."""

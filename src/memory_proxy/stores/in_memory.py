@@ -1,13 +1,32 @@
 """A store that lives and dies with the process."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 
-from memory_proxy.core.types import Exchange, ExchangeId, Scope, SessionId, SessionSummary, Turn
-from memory_proxy.stores.base import Candidates, MemoryStore
+import numpy as np
+from numpy.typing import NDArray
+
+from memory_proxy.core.types import (
+    Exchange,
+    ExchangeId,
+    MessageDigest,
+    Scope,
+    SessionId,
+    SessionSummary,
+    Turn,
+)
+from memory_proxy.stores.base import (
+    Candidates,
+    MemoryStore,
+    TurnKey,
+    Unembedded,
+    VectorCursor,
+    VectorPage,
+)
+from memory_proxy.stores.in_memory_vectors import ScopeVectors
 from memory_proxy.stores.lexical import inverse_document_frequency, searchable_terms
 
 _SATURATION = 1.2  # k1 and b of BM25
@@ -25,6 +44,11 @@ class _Kept:
     def size(self) -> int:
         return sum(len(turn.message.text) for turn in self.exchange.turns)
 
+    @property
+    def version(self) -> int:
+        """Another one for each exchange that replaces this one: that is longer, or complete."""
+        return self.size * 2 + self.exchange.partial
+
 
 @dataclass(slots=True)
 class _Memory:
@@ -36,7 +60,11 @@ class _Memory:
     )
     findable: dict[_Place, Turn] = field(default_factory=dict[_Place, Turn])
     postings: dict[str, dict[_Place, int]] = field(default_factory=dict[str, dict[_Place, int]])
+    ledger: dict[SessionId, dict[MessageDigest, tuple[str, datetime]]] = field(
+        default_factory=dict[SessionId, dict[MessageDigest, tuple[str, datetime]]]
+    )
     term_count: int = 0
+    vectors: ScopeVectors = field(default_factory=ScopeVectors)
 
     def add(self, kept: _Kept) -> None:
         self.exchanges[kept.exchange.id] = kept
@@ -53,6 +81,7 @@ class _Memory:
         del self.sessions[kept.exchange.session][kept.exchange.id]
         if not self.sessions[kept.exchange.session]:
             del self.sessions[kept.exchange.session]
+        self.vectors.remove(_key(turn) for turn in kept.exchange.turns)
         for place, turn in _findable(kept):
             del self.findable[place]
             self.term_count -= len(turn.terms)
@@ -61,6 +90,14 @@ class _Memory:
                 if not self.postings[term]:
                     del self.postings[term]
         return len(kept.exchange.turns)
+
+    def expire_notes(self, before: datetime) -> None:
+        for session, notes in list(self.ledger.items()):
+            kept = {message: value for message, value in notes.items() if value[1] >= before}
+            if kept:
+                self.ledger[session] = kept
+            else:
+                del self.ledger[session]
 
     def in_session(self, session: SessionId) -> list[_Kept]:
         """Its exchanges, oldest first."""
@@ -81,6 +118,12 @@ class InMemoryStore(MemoryStore):
 
     async def append(self, exchange: Exchange) -> None:
         memory = self._memories.setdefault(exchange.scope, _Memory())
+        for entry in exchange.ledger:
+            notes = memory.ledger.setdefault(exchange.session, {})
+            notes.setdefault(entry.message, (entry.note, exchange.at))
+        if not exchange.turns:
+            self._drop_if_empty(exchange.scope)
+            return
         kept = _Kept(next(self._arrivals), exchange)
         if known := memory.exchanges.get(exchange.id):
             if not _replaces(kept, known):
@@ -98,6 +141,10 @@ class InMemoryStore(MemoryStore):
             for turn in sorted(kept.exchange.turns, key=lambda turn: turn.position)
         ]
         return [replace(turn, terms=()) for turn in turns[-limit:]]
+
+    async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
+        notes = self._memories.get(scope, _Memory()).ledger.get(session, {})
+        return {message: note for message, (note, _) in notes.items()}
 
     async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
         memory = self._memories.get(scope, _Memory())
@@ -121,6 +168,7 @@ class InMemoryStore(MemoryStore):
     async def delete_session(self, scope: Scope, session: SessionId) -> int:
         memory = self._memories.get(scope, _Memory())
         turn_count = sum(memory.remove(kept) for kept in memory.in_session(session))
+        memory.ledger.pop(session, None)
         self._drop_if_empty(scope)
         return turn_count
 
@@ -129,20 +177,62 @@ class InMemoryStore(MemoryStore):
         for scope, memory in list(self._memories.items()):
             old = [kept for kept in memory.exchanges.values() if kept.exchange.at < before]
             turn_count += sum(memory.remove(kept) for kept in old)
+            memory.expire_notes(before)
             self._drop_if_empty(scope)
         return turn_count
 
     async def session_count(self) -> int:
         return sum(len(memory.sessions) for memory in self._memories.values())
 
+    async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
+        found = self._without_vector(embedder)
+        newest = sorted(found, key=lambda one: one[0], reverse=True)[: max(0, limit)]
+        return [waiting for _, waiting in newest]
+
+    async def put_vectors(
+        self, embedder: str, turns: Sequence[Unembedded], rows: NDArray[np.int8]
+    ) -> int:
+        kept = 0
+        for turn, row in zip(turns, rows, strict=True):
+            memory = self._memories.get(turn.scope, _Memory())
+            exchange = memory.exchanges.get(turn.key.exchange)
+            if exchange is not None and exchange.version == turn.version:
+                memory.vectors.put(embedder, turn.key, row)
+                kept += 1
+        return kept
+
+    async def vectors(
+        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+    ) -> VectorPage:
+        memory = self._memories.get(scope, _Memory())
+        return memory.vectors.page(embedder, after=after, limit=limit)
+
+    async def embedding_backlog(self, embedder: str) -> int:
+        return sum(1 for _ in self._without_vector(embedder))
+
+    async def drop_other_vectors(self, embedder: str) -> int:
+        return sum(memory.vectors.keep_only(embedder) for memory in self._memories.values())
+
+    def _without_vector(self, embedder: str) -> Iterator[tuple[_Place, Unembedded]]:
+        for scope, memory in self._memories.items():
+            for place, turn in memory.findable.items():
+                if not memory.vectors.has(embedder, _key(turn)):
+                    version = memory.exchanges[turn.exchange].version
+                    yield place, Unembedded(scope, _key(turn), turn.message.text, version)
+
     def _drop_if_empty(self, scope: Scope) -> None:
-        if scope in self._memories and not self._memories[scope].exchanges:
+        memory = self._memories.get(scope)
+        if memory is not None and not memory.exchanges and not memory.ledger:
             del self._memories[scope]
 
 
 def _findable(kept: _Kept) -> list[tuple[_Place, Turn]]:
     numbered = enumerate(kept.exchange.turns)
     return [((kept.arrival, index), turn) for index, turn in numbered if turn.terms]
+
+
+def _key(turn: Turn) -> TurnKey:
+    return TurnKey(turn.exchange, turn.position)
 
 
 def _replaces(newcomer: _Kept, known: _Kept) -> bool:

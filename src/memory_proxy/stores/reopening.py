@@ -2,14 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from memory_proxy.core.errors import StoreError, StoreUnavailable
-from memory_proxy.core.types import Exchange, Scope, SessionId, SessionSummary, Turn
-from memory_proxy.stores.base import Candidates, MemoryStore
+from memory_proxy.core.types import (
+    Exchange,
+    MessageDigest,
+    Scope,
+    SessionId,
+    SessionSummary,
+    Turn,
+)
+from memory_proxy.stores.base import (
+    Candidates,
+    MemoryStore,
+    Unembedded,
+    VectorCursor,
+    VectorPage,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +66,9 @@ class ReopeningStore(MemoryStore):
     async def history(self, scope: Scope, session: SessionId, *, limit: int) -> Sequence[Turn]:
         return await self._opened().history(scope, session, limit=limit)
 
+    async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
+        return await self._opened().ledger(scope, session)
+
     async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
         return await self._opened().candidates(scope, terms, limit=limit)
 
@@ -66,6 +85,25 @@ class ReopeningStore(MemoryStore):
 
     async def session_count(self) -> int:
         return await self._opened().session_count()
+
+    async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
+        return await self._opened().unembedded(embedder, limit=limit)
+
+    async def put_vectors(
+        self, embedder: str, turns: Sequence[Unembedded], rows: NDArray[np.int8]
+    ) -> int:
+        return await self._opened().put_vectors(embedder, turns, rows)
+
+    async def vectors(
+        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+    ) -> VectorPage:
+        return await self._opened().vectors(scope, embedder, after=after, limit=limit)
+
+    async def embedding_backlog(self, embedder: str) -> int:
+        return await self._opened().embedding_backlog(embedder)
+
+    async def drop_other_vectors(self, embedder: str) -> int:
+        return await self._opened().drop_other_vectors(embedder)
 
     def _opened(self) -> MemoryStore:
         if self._trouble is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,10 +11,26 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from memory_proxy.core.errors import StoreError
-from memory_proxy.core.types import Exchange, Scope, SessionId, SessionSummary, Turn
-from memory_proxy.stores import sqlite_reading
-from memory_proxy.stores.base import Candidates, MemoryStore
+from memory_proxy.core.types import (
+    Exchange,
+    MessageDigest,
+    Scope,
+    SessionId,
+    SessionSummary,
+    Turn,
+)
+from memory_proxy.stores import sqlite_ledger, sqlite_reading, sqlite_vectors
+from memory_proxy.stores.base import (
+    Candidates,
+    MemoryStore,
+    Unembedded,
+    VectorCursor,
+    VectorPage,
+)
 from memory_proxy.stores.sqlite_appending import append_all
 from memory_proxy.stores.sqlite_deletion import expire, finish_deletions, forget_session
 from memory_proxy.stores.sqlite_file import connect, prepare
@@ -28,7 +44,7 @@ T = TypeVar("T")
 class SQLiteStore(MemoryStore):
     """Writes go through one thread (`Writer`), which commits in groups and to the medium itself.
 
-    `history` is read on the event loop: it costs less than handing it to a thread would. All
+    A session is read on the event loop: it costs less than handing it to a thread would. All
     else is read in threads. Up to `capacity` appends may wait for the disk; one more is refused.
     """
 
@@ -67,6 +83,10 @@ class SQLiteStore(MemoryStore):
         with _translated():
             return sqlite_reading.history(self._db, scope, session, limit=limit)
 
+    async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
+        with _translated():
+            return sqlite_ledger.ledger(self._db, scope, session)
+
     async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
         read = partial(sqlite_reading.candidates, scope=scope, terms=terms, limit=limit)
         return await self._readers.run(read)
@@ -86,6 +106,28 @@ class SQLiteStore(MemoryStore):
 
     async def session_count(self) -> int:
         return await self._readers.run(sqlite_reading.session_count)
+
+    async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
+        read = partial(sqlite_vectors.unembedded, embedder=embedder, limit=limit)
+        return await self._readers.run(read)
+
+    async def put_vectors(
+        self, embedder: str, turns: Sequence[Unembedded], rows: NDArray[np.int8]
+    ) -> int:
+        work = partial(sqlite_vectors.put, embedder=embedder, turns=turns, rows=rows)
+        return await self._writer.work(work)
+
+    async def vectors(
+        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+    ) -> VectorPage:
+        read = partial(sqlite_vectors.page, scope=scope, embedder=embedder, after=after)
+        return await self._readers.run(partial(read, limit=limit))
+
+    async def embedding_backlog(self, embedder: str) -> int:
+        return await self._readers.run(partial(sqlite_vectors.backlog, embedder=embedder))
+
+    async def drop_other_vectors(self, embedder: str) -> int:
+        return await self._writer.work(partial(sqlite_vectors.drop_others, embedder=embedder))
 
 
 class _Readers:

@@ -14,6 +14,7 @@ from typing import Final
 
 from memory_proxy.core.types import Exchange, ExchangeId, Scope, SessionId
 from memory_proxy.stores.sqlite_deletion import remove_exchanges
+from memory_proxy.stores.sqlite_ledger import add_notes
 from memory_proxy.stores.sqlite_rows import from_time, from_turn, tokens
 from memory_proxy.stores.sqlite_statements import fetch_json, insert, with_rows
 
@@ -65,7 +66,9 @@ class _Newcomer:
 
 
 def append_all(db: sqlite3.Connection, exchanges: Sequence[Exchange]) -> None:
-    for distinct in _without_repetition(exchanges):
+    if noted := [each for each in exchanges if each.ledger]:
+        add_notes(db, _scope_ids(db, noted), noted)
+    for distinct in _without_repetition([each for each in exchanges if each.turns]):
         if newcomers := _newcomers(db, distinct):
             _insert_exchanges(db, newcomers)
             _insert_turns(db, newcomers)
@@ -82,7 +85,8 @@ def _without_repetition(exchanges: Sequence[Exchange]) -> Iterator[list[Exchange
             yield list(seen.values())
             seen = {}
         seen[key] = exchange
-    yield list(seen.values())
+    if seen:
+        yield list(seen.values())
 
 
 def _newcomers(db: sqlite3.Connection, exchanges: Sequence[Exchange]) -> list[_Newcomer]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from memory_proxy.core.types import Scope, SessionId
+from memory_proxy.stores.sqlite_ledger import expire_notes, forget_notes
 from memory_proxy.stores.sqlite_rows import from_time, to_terms, tokens
 from memory_proxy.stores.sqlite_schema import transaction
 from memory_proxy.stores.sqlite_statements import fetch_json, insert, with_rows
@@ -50,6 +51,7 @@ AND NOT EXISTS (SELECT 1 FROM exchanges WHERE exchanges.session = sessions.id)
 _REMOVE_EMPTY_SCOPES: Final = """
 DELETE FROM scopes WHERE id IN (VALUES {rows})
 AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.scope = scopes.id)
+AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.scope = scopes.id)
 """
 _COUNT_OUT_OF_SCOPES: Final = """
 WITH removed (scope, turns, terms) AS (VALUES {rows})
@@ -65,6 +67,7 @@ Slices = Generator[None, None, int]
 def forget_session(db: sqlite3.Connection, scope: Scope, session: SessionId) -> Slices:
     """Nobody sees the session any more from the first slice on; a crash does not bring it back."""
     with transaction(db):
+        forget_notes(db, scope, session)
         forgotten = db.execute(
             "UPDATE sessions SET name = NULL WHERE name = ? AND scope ="
             " (SELECT id FROM scopes WHERE tenant = ? AND user = ?) RETURNING id, turns",
@@ -79,6 +82,8 @@ def forget_session(db: sqlite3.Connection, scope: Scope, session: SessionId) -> 
 
 def expire(db: sqlite3.Connection, before: datetime) -> Slices:
     """Remove every exchange older than `before`, the oldest first."""
+    with transaction(db):
+        expire_notes(db, before)
     return (yield from _remove_all(db, "at < ? ORDER BY at", from_time(before)))
 
 

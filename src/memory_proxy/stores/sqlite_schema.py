@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from memory_proxy.core.errors import SchemaMismatch
+from memory_proxy.stores.sqlite_ledger import LEDGER_TABLES
 
 APPLICATION_ID: Final = 0x4C4D5058
 """In the header of every file of ours (`PRAGMA application_id`): "LMPX"."""
@@ -83,7 +84,33 @@ _FIRST: Final = (
     "INSERT INTO state VALUES (1, 0, 0)",
 )
 
-_MIGRATIONS: Final = (_FIRST,)
+_VECTORS: Final = (
+    "CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
+    # The id is the order of arrival, for readers that go on where they were: never used again.
+    """
+    CREATE TABLE turn_vectors (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+        scope INTEGER NOT NULL,
+        embedder INTEGER NOT NULL,
+        vector BLOB NOT NULL,
+        UNIQUE (turn, embedder)
+    ) STRICT
+    """,
+    "CREATE INDEX vectors_by_scope ON turn_vectors (embedder, scope)",
+    "ALTER TABLE scopes ADD COLUMN removed_vectors INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TRIGGER count_removed_vectors AFTER DELETE ON turn_vectors BEGIN
+        UPDATE scopes SET removed_vectors = removed_vectors + 1 WHERE id = OLD.scope;
+    END
+    """,
+)
+
+_MIGRATIONS: Final = (
+    _FIRST,
+    LEDGER_TABLES,
+    _VECTORS,
+)
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 
 

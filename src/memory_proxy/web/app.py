@@ -1,6 +1,6 @@
 """Builds the application. Nothing is opened until its lifespan starts, and nothing is global."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from memory_proxy.memory.manager import MemoryLimits, MemoryManager
 from memory_proxy.pipeline import Pipeline
 from memory_proxy.recorder import Recorder
 from memory_proxy.routing.memory_router import MemoryRouter
+from memory_proxy.routing.requests import DEFAULT_POLICIES, MemoryMode, RequestClass
 from memory_proxy.stores.base import MemoryStore
 from memory_proxy.stores.in_memory import InMemoryStore
 from memory_proxy.stores.reopening import ReopeningStore
@@ -40,6 +41,7 @@ def create_app(
     gate: Gate | None = None,
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
     silence_timeout_s: float = 600.0,
+    policies: Mapping[RequestClass, MemoryMode] = DEFAULT_POLICIES,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> FastAPI:
     """A proxy in front of the LiteLLM at `base_url`.
@@ -57,7 +59,9 @@ def create_app(
     upstream = Upstream(
         base_url, api_key=litellm_key, gate=gate, silence_timeout_s=silence_timeout_s
     )
-    pipeline = Pipeline(router, memory, recorder, upstream, metrics, supermemory_key)
+    pipeline = Pipeline(
+        router, memory, recorder, upstream, metrics, supermemory_key, policies=policies
+    )
     access = access or Access()
     services = Services(memory, recorder, upstream, pipeline, metrics, access, max_body_bytes)
 
@@ -107,6 +111,6 @@ def _cors(origins: frozenset[str]) -> dict[str, Any]:
         "allow_headers": ["*"],
         "expose_headers": [
             "x-request-id", "x-memory-user-id", "x-memory-session-id", "x-memory-status",
-            "x-memory-recalled",
+            "x-memory-recalled", "x-memory-ledger",
         ],
     }  # fmt: skip

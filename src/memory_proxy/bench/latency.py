@@ -1,0 +1,95 @@
+"""What a recall costs in a memory of many messages, and whether anything else waits for it."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from memory_proxy.bench.figures import spread
+from memory_proxy.bench.ingest import Cost, own_scopes, remember
+from memory_proxy.bench.places import StorePlace
+from memory_proxy.bench.talk import invented
+from memory_proxy.core.types import Scope
+from memory_proxy.retrieval.engine import RecallEngine
+
+_QUESTIONS = 200
+_TICK_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyReport:
+    """`figures` have their units in their names; what could not be measured is None."""
+
+    store: str
+    messages: int
+    figures: Mapping[str, float | None]
+
+
+async def measure_latency(
+    messages: int, place: StorePlace, *, say: Callable[[str], None] = lambda _: None
+) -> LatencyReport:
+    """Raises StoreError. What it stored is gone afterwards."""
+    say(f"inventing {messages} messages")
+    corpus = invented(messages, questions=_QUESTIONS)
+    questions = [question.question for question in corpus.questions]
+    cost = Cost()
+    async with place.open() as store, own_scopes([corpus], place, store) as scopes:
+        say("storing them")
+        started = time.perf_counter()
+        [owner] = await remember(scopes, store, cost)
+        stored_s = time.perf_counter() - started
+        say(f"asking {len(questions)} questions, twice")
+        engine = RecallEngine(store)
+        cpu_ms, wall_ms = await _timed(engine, owner.scope, questions)
+        async with _stalls() as stalls_ms:
+            await _timed(engine, owner.scope, questions)
+        rss = psutil.Process().memory_info().rss
+    size = place.size_bytes()
+    return LatencyReport(
+        place.name,
+        messages,
+        {
+            **spread("recall_cpu", cpu_ms),
+            **spread("recall_wall", wall_ms),
+            "longest_stall_ms": max(stalls_ms, default=None),
+            **spread("on_request_cpu", cost.on_request_ms),
+            **spread("stored_cpu", cost.stored_ms),
+            "stored_wall_ms": stored_s * 1000 / messages,
+            "rss_mb": rss / 1e6,
+            "mb_per_1000": None if size is None else size / 1e3 / messages,
+        },
+    )
+
+
+async def _timed(
+    engine: RecallEngine, scope: Scope, questions: Sequence[str]
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of CPU (in all threads) and on the clock, for each question."""
+    cpu_ms: list[float] = []
+    wall_ms: list[float] = []
+    for question in questions:
+        cpu, wall = time.process_time(), time.perf_counter()
+        await engine.recall(scope, question, held=frozenset())
+        cpu_ms.append((time.process_time() - cpu) * 1000)
+        wall_ms.append((time.perf_counter() - wall) * 1000)
+    return cpu_ms, wall_ms
+
+
+@asynccontextmanager
+async def _stalls() -> AsyncGenerator[list[float]]:
+    """By how many milliseconds the event loop was late, every time it should have come round."""
+    late_ms: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            due = time.perf_counter() + _TICK_S
+            await asyncio.sleep(_TICK_S)
+            late_ms.append((time.perf_counter() - due) * 1000)
+
+    async with asyncio.TaskGroup() as tasks:
+        ticker = tasks.create_task(tick())
+        yield late_ms
+        ticker.cancel()
