@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from memory_proxy.config import Settings
 from memory_proxy.memory.manager import MemoryLimits
 from memory_proxy.routing.memory_router import MemoryRouter
+from memory_proxy.routing.requests import MemoryMode, RequestClass
 from memory_proxy.security.keys import KeyRing
 from memory_proxy.stores.opening import open_store
 from memory_proxy.upstream import Gate
@@ -42,5 +43,11 @@ def build_app(settings: Settings, *, gate: Gate | None = None) -> FastAPI:
         supermemory_key=settings.supermemory_api_key or None,
         gate=gate,
         max_body_bytes=settings.max_body_bytes,
+        policies={
+            RequestClass.HUMAN_TURN: MemoryMode(settings.memory_for_human_turns),
+            RequestClass.TOOL_LOOP: MemoryMode(settings.memory_for_tool_loops),
+            RequestClass.SUB_AGENT: MemoryMode(settings.memory_for_sub_agents),
+            RequestClass.BACKGROUND: MemoryMode(settings.memory_for_background),
+        },
         silence_timeout_s=settings.upstream_first_byte_timeout_s,
     )

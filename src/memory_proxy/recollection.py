@@ -8,6 +8,7 @@ from time import perf_counter
 from memory_proxy.core.types import Exchange, ExchangeId, LedgerEntry, Message, Role, Scope
 from memory_proxy.memory.ledger import Ledger, entry_for, ids_in
 from memory_proxy.memory.manager import History, MemoryManager, MemoryTrouble
+from memory_proxy.memory.wrappers import spoken
 from memory_proxy.recorder import Recorder
 from memory_proxy.routing.sessions import Session
 from memory_proxy.telemetry.metrics import Metrics
@@ -98,7 +99,8 @@ class Recollector:
         held = frozenset(message.text for message in (*request.messages, *found.history))
         earlier = (*found.notes.values(), *(message.text for message in found.history))
         await self.recorder.settled(scope, timeout_s=self.memory.limits.recall_deadline_s)
-        new = await self.memory.recall(scope, said.text, held=held, quoted=ids_in(earlier))
+        asked = spoken(said.text)
+        new = await self.memory.recall(scope, asked, held=held, quoted=ids_in(earlier))
         notes = {**found.notes, newest: new.text} if new.text else found.notes
         entry = entry_for(said, new.text)
         return replace(found, notes=notes, new_entry=entry, recalled=new.count)

@@ -86,3 +86,22 @@ def test_the_scope_goes_along() -> None:
     conversation = Conversation(BOB, SessionId("s"), (user("x"),))
 
     assert exchange_of(conversation, None, at=NOON, is_complete=True).scope == BOB
+
+
+def test_what_a_client_added_of_its_own_is_not_stored() -> None:
+    reminder = "<system-reminder>the date is\nMonday</system-reminder>\n"
+
+    assert texts(captured(user(f"{reminder}fix the bug"), reply=assistant("ok"))) == [
+        "fix the bug",
+        "ok",
+    ]
+    assert texts(captured(user(reminder), reply=assistant("ok"))) == ["ok"]
+
+
+def test_ten_resends_of_a_long_history_are_one_history() -> None:
+    history = [user(f"q{i}") if i % 2 == 0 else assistant(f"a{i}") for i in range(199)]
+    first = captured(*history, reply=assistant("end"), is_known=False)
+    again = [captured(*history, reply=assistant("end")) for _ in range(9)]
+
+    assert len(first.turns) == 200
+    assert {exchange.id for exchange in again} == {first.id}

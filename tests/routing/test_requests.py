@@ -14,6 +14,7 @@ def system(text: str) -> Message:
     return Message(Role.SYSTEM, text)
 
 
+TOPIC = system("Analyze if this message indicates a new conversation topic.")
 CODER = system("You are a coding agent. Use the tools to help the user with their project.")
 
 CASES: dict[str, tuple[Headers, Asked, RequestClass]] = {
@@ -42,7 +43,7 @@ CASES: dict[str, tuple[Headers, Asked, RequestClass]] = {
     ),
     "Claude Code: topic": (
         (),
-        Asked((system("Analyze if this message indicates a new conversation topic"), user("it")), True),
+        Asked((TOPIC, user("it")), True),
         BACKGROUND,
     ),
     "Claude Code: compaction": (

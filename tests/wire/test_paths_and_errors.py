@@ -7,6 +7,7 @@ import pytest
 
 from memory_proxy.core.errors import (
     AuthenticationFailed,
+    EmbeddingError,
     ErrorKind,
     InvalidRequest,
     MemoryProxyError,
@@ -34,6 +35,7 @@ ERRORS = [
     UpstreamUnavailable("down"),
     UpstreamTimeout("late"),
     StoreUnavailable("full"),
+    EmbeddingError("no model"),
     MemoryProxyError("ours"),
 ]
 

@@ -17,6 +17,7 @@ from memory_proxy.config.values import (
     host_name,
     http_url,
     lower_case,
+    mode_word,
     no_bool,
     origin,
     split_at_commas,
@@ -58,6 +59,7 @@ Tokens = Annotated[_Whole, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=86_400)]
 Host = Annotated[str, AfterValidator(host_name)]
 Origin = Annotated[str, AfterValidator(origin)]
+Mode = Literal["off", "read", "write", "on"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 _NO_MAPPING: Mapping[str, Any] = {}
@@ -190,6 +192,19 @@ class Settings(BaseModel):
         2_000,
         description="The most tokens that notes recalled from other sessions may take; 0 recalls"
         " none.",
+    )
+    memory_for_human_turns: Annotated[Mode, BeforeValidator(mode_word), About(Group.MEMORY)] = (
+        Field("on", description="What memory does where a person speaks.")
+    )
+    memory_for_tool_loops: Annotated[Mode, BeforeValidator(mode_word), About(Group.MEMORY)] = Field(
+        "write", description="What memory does where a tool's result is the newest message."
+    )
+    memory_for_sub_agents: Annotated[Mode, BeforeValidator(mode_word), About(Group.MEMORY)] = Field(
+        "read", description="What memory does where a model speaks to a helper model."
+    )
+    memory_for_background: Annotated[Mode, BeforeValidator(mode_word), About(Group.MEMORY)] = Field(
+        "off",
+        description="What memory does for a client's own titles, tags, summaries and probes.",
     )
     recall_deadline_ms: Annotated[_Whole, About(Group.MEMORY)] = Field(
         250,

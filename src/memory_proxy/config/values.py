@@ -99,3 +99,10 @@ def _split(value: str) -> SplitResult:
     if url.port == 0 or re.search(r"\s", value):  # reading .port raises when out of range
         raise ValueError("is no URL that can be called")
     return url
+
+
+def mode_word(value: object) -> object:
+    """YAML reads a bare on or off as a truth value."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value.strip().lower() if isinstance(value, str) else value

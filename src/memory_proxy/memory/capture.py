@@ -15,6 +15,7 @@ from memory_proxy.core.types import (
     Turn,
 )
 from memory_proxy.memory.notes import without_notes
+from memory_proxy.memory.wrappers import without_wrappers
 from memory_proxy.retrieval.terms import index_terms
 
 
@@ -41,10 +42,10 @@ def exchange_of(
     said = [message for message in conversation.messages if message.role is not Role.SYSTEM]
     new = _newest(said) if conversation.is_known else said
     exchange_id = _digest(conversation, said, at)
-    kept = [message for message in (*new, reply) if message is not None and _has_content(message)]
+    kept = [_own_words(message) for message in (*new, reply) if message is not None]
     turns = tuple(
         _turn(message, conversation.session, exchange_id, position, at)
-        for position, message in enumerate(kept)
+        for position, message in enumerate(filter(_has_content, kept))
     )
     return Exchange(
         exchange_id, conversation.scope, conversation.session, turns, at, not is_complete
@@ -59,6 +60,13 @@ def _newest(said: Sequence[Message]) -> Sequence[Message]:
     return said
 
 
+def _own_words(message: Message) -> Message:
+    """Without what we, or the client, put around what was said."""
+    text = without_notes(message.text)
+    text = without_wrappers(text) if message.role is Role.USER else text
+    return message if text is message.text else replace(message, text=text)
+
+
 def _has_content(message: Message) -> bool:
     return bool(message.text.strip() or message.tool_calls or message.tool_call_id)
 
@@ -66,10 +74,9 @@ def _has_content(message: Message) -> bool:
 def _turn(
     message: Message, session: SessionId, exchange: ExchangeId, position: int, at: datetime
 ) -> Turn:
-    text = without_notes(message.text)
     # A tool's output is kept for the session, but never found as something that somebody said.
-    terms = () if message.role is Role.TOOL else index_terms(text)
-    return Turn(session, exchange, position, replace(message, text=text), at, terms)
+    terms = () if message.role is Role.TOOL else index_terms(message.text)
+    return Turn(session, exchange, position, message, at, terms)
 
 
 def _digest(conversation: Conversation, said: Sequence[Message], at: datetime) -> ExchangeId:

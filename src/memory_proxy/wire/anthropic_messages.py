@@ -9,6 +9,7 @@ import msgspec
 
 from memory_proxy.core.errors import InvalidRequest
 from memory_proxy.core.types import Message, Role, ToolCall
+from memory_proxy.wire.attachments import with_attachments
 from memory_proxy.wire.base import ChatRequest, ReplyReader, Usage
 from memory_proxy.wire.history import is_sayable, object_arguments
 from memory_proxy.wire.replies import BodyReader, Reply, StreamReader
@@ -125,7 +126,7 @@ def _request(body: bytes, members: Members) -> ChatRequest:
     messages = list(_system(members))
     humans: dict[int, int] = {}
     for item, entry in enumerate(entries):
-        messages += _messages(entry)
+        messages += _messages(entry, items[item])
         if _is_persons(entry):
             humans[len(messages) - 1] = item
     human = max(humans.values(), default=None)
@@ -166,7 +167,7 @@ def _system(members: Members) -> Iterable[Message]:
         yield Message(Role.SYSTEM, _words(content))
 
 
-def _messages(entry: _Entry) -> list[Message]:
+def _messages(entry: _Entry, item: msgspec.Raw) -> list[Message]:
     """A user's message that answers tools becomes one message an answer, then the user's words."""
     role = _ROLES.get(entry.role, Role.SYSTEM)
     content = entry.content
@@ -176,7 +177,8 @@ def _messages(entry: _Entry) -> list[Message]:
         return [Message(role, _words(content, between=""), _calls(content))]
     messages = [_answer(block) for block in content or () if block.type == "tool_result"]
     if not messages or len(messages) < len(content or ()):
-        messages.append(Message(role, _words(content)))
+        kinds = [block.type for block in content or ()]
+        messages.append(Message(role, with_attachments(_words(content), item, kinds)))
     return messages
 
 

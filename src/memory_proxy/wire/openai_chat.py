@@ -9,6 +9,7 @@ import msgspec
 
 from memory_proxy.core.errors import InvalidRequest
 from memory_proxy.core.types import Message, Role, ToolCall
+from memory_proxy.wire.attachments import with_attachments
 from memory_proxy.wire.base import ChatRequest, ReplyReader, Usage
 from memory_proxy.wire.history import is_sayable, object_arguments
 from memory_proxy.wire.replies import BodyReader, Reply, StreamReader
@@ -131,7 +132,7 @@ class OpenAIChat:
 def _request(body: bytes, members: Members) -> ChatRequest:
     items = items_of(members, "messages")
     entries = [_entry.decode(item) for item in items]
-    messages = tuple(_message(entry) for entry in entries)
+    messages = tuple(_message(entry, item) for entry, item in zip(entries, items, strict=True))
     opening = next((i for i, m in enumerate(messages) if m.role is not Role.SYSTEM), len(items))
     humans = {i: i for i, entry in enumerate(entries) if _is_persons(entry)}
     human = max(humans, default=None)
@@ -158,9 +159,11 @@ def _session_evidence(members: Members) -> str | None:
     return None
 
 
-def _message(entry: _Entry) -> Message:
+def _message(entry: _Entry, item: msgspec.Raw) -> Message:
     role = _ROLES.get(entry.role, Role.SYSTEM)
     text = _words(entry, role)
+    if role is Role.USER and isinstance(entry.content, list):
+        text = with_attachments(text, item, [part.type for part in entry.content])
     if role is Role.TOOL:
         return Message(role, text, tool_call_id=entry.tool_call_id or entry.name or "")
     if entry.tool_calls or entry.function_call:
