@@ -56,14 +56,15 @@ class Recollector:
         started = perf_counter()
         found = Recollection()
         try:
-            unsaved = self.recorder.unsaved(scope, session.id)
-            ledger = await self.memory.ledger(scope, session.id, unsaved)
-            found = _replayed(ledger, request)
-            found = await self._with_history(found, scope, session, request, ledger, unsaved)
-            if not reads:
-                found = replace(found, history=())
-            if recalls and _awaits_note(ledger, request):
-                found = await self._with_new_note(found, scope, request)
+            async with self.memory.deadline():
+                unsaved = self.recorder.unsaved(scope, session.id)
+                ledger = await self.memory.ledger(scope, session.id, unsaved)
+                found = _replayed(ledger, request)
+                found = await self._with_history(found, scope, session, request, ledger, unsaved)
+                if not reads:
+                    found = replace(found, history=())
+                if recalls and _awaits_note(ledger, request):
+                    found = await self._with_new_note(found, scope, request)
         except MemoryTrouble as trouble:
             self.metrics.degraded(str(trouble))
             return replace(found, trouble=str(trouble))
@@ -98,7 +99,8 @@ class Recollector:
         said = request.messages[newest]
         held = frozenset(message.text for message in (*request.messages, *found.history))
         earlier = (*found.notes.values(), *(message.text for message in found.history))
-        await self.recorder.settled(scope, timeout_s=self.memory.limits.recall_deadline_s)
+        # Half of the time at most goes to the user's own words that are on their way to the store.
+        await self.recorder.settled(scope, timeout_s=self.memory.limits.recall_deadline_s / 2)
         asked = spoken(said.text)
         new = await self.memory.recall(scope, asked, held=held, quoted=ids_in(earlier))
         notes = {**found.notes, newest: new.text} if new.text else found.notes

@@ -114,4 +114,5 @@ async def test_a_store_that_hangs_is_trouble_after_the_deadline() -> None:
     manager = MemoryManager(store, MemoryLimits(recall_deadline_s=0.01))
 
     with pytest.raises(MemoryTrouble, match="deadline"):
-        await manager.history(ANN, S1, ())
+        async with manager.deadline():
+            await manager.history(ANN, S1, ())

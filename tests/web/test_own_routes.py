@@ -1,11 +1,13 @@
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from memory_proxy.core.errors import StoreError
-from memory_proxy.core.types import Exchange
+from memory_proxy.core.types import Exchange, MessageDigest, Scope, SessionId
+from memory_proxy.memory.manager import MemoryLimits
 from memory_proxy.routing.memory_router import MemoryRouter
 from memory_proxy.security.keys import KeyRing
 from memory_proxy.stores.in_memory import InMemoryStore
@@ -178,6 +180,28 @@ async def test_a_full_disk_stops_no_chat_and_is_marked(launch: Launch) -> None:
         assert "exchanges wait" in (await reply.json())["degraded"][0]
     store.is_full = False
     assert len(await proxy.stored("s1", turns=4)) == 4
+
+
+class SlowStore(InMemoryStore):
+    """Never answers what is read for a chat."""
+
+    async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_store_that_never_answers_costs_one_deadline_and_is_marked(
+    launch: Launch,
+) -> None:
+    proxy = await launch(store=SlowStore(), limits=MemoryLimits(recall_deadline_s=0.02))
+    reply = await proxy.ask("My name is Ann", headers=IN_S1)
+
+    assert reply.status == 200
+    assert reply.headers["x-memory-status"] == "degraded; reason=deadline"
+    for _ in range(4):
+        await proxy.ask("again", headers=IN_S1)
+    reply = await proxy.ask("again", headers=IN_S1)
+    assert reply.headers["x-memory-status"] == "degraded; reason=store-paused"
 
 
 async def test_a_store_that_cannot_be_opened_degrades_and_is_opened_later(

