@@ -23,9 +23,9 @@ def compile_lock(target: Path, *arguments: str | Path) -> None:
 
 
 compile_lock(HERE / "bootstrap.txt", HERE / "bootstrap.in")
-compile_lock(HERE / "run.txt", "pyproject.toml", HERE / "bootstrap.in")
+compile_lock(HERE / "run.txt", "pyproject.toml", "--all-extras", HERE / "bootstrap.in")
 compile_lock(
-    HERE / "test.txt", "pyproject.toml", "--group", "dev", HERE / "bootstrap.in",
+    HERE / "test.txt", "pyproject.toml", "--all-extras", "--group", "dev", HERE / "bootstrap.in",
     "--constraints", HERE / "run.txt",
 )  # fmt: skip
 compile_lock(

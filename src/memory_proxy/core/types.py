@@ -71,7 +71,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One stored message. `at` is aware UTC; `terms` are the stemmed words it is found by."""
+    """One stored message. `at` is aware UTC; `terms` are the stemmed words it is found by.
+
+    `pinned`: the user wants it recalled always. `edited_at`: when the user last changed its text.
+    """
 
     session: SessionId
     exchange: ExchangeId
@@ -79,14 +82,21 @@ class Turn:
     message: Message
     at: datetime
     terms: tuple[str, ...] = ()
+    pinned: bool = False
+    edited_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """The exact text that was put into a message; "" says that nothing was."""
+    """The exact text that was put into a message; "" says that nothing was.
+
+    `quotes` are the turns that the text quotes, by exchange and position: it goes when one of them
+    goes, or is changed.
+    """
 
     message: MessageDigest
     note: str
+    quotes: tuple[tuple[ExchangeId, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
