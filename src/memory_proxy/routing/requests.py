@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from memory_proxy.core.types import Headers, Message, Role
+from memory_proxy.routing.user_mappings import Pattern
 
 
 class RequestClass(StrEnum):
@@ -77,8 +78,8 @@ _TASK_HEADER = "x-openwebui-task"
 """Open WebUI sends it where a connection's headers are set to {{TASK}}."""
 
 # How the system prompt of a housekeeping call begins or what it must say, in any case.
-_BACKGROUND_SYSTEM = re.compile(
-    r"title generator"  # opencode
+_BACKGROUND_SYSTEM = Pattern(
+    r"(?i)title generator"  # opencode
     r"|task routing ai"  # Gemini CLI
     r"|memory extraction subagent"  # Qwen Code
     r"|(?:generate|write|create|produce|come up with) (?:a|an|the)? ?"
@@ -86,8 +87,7 @@ _BACKGROUND_SYSTEM = re.compile(
     r"|(?:suggest|predict)[^.\n]{0,40}\b(?:follow-?up|next) (?:questions?|prompts?|messages?)"
     r"|analy[sz]e if this message indicates a new conversation topic"
     r"|tasked with summari[sz]ing conversations"
-    r"|(?:summari[sz]e|compress|compact) (?:the|this|our) (?:conversation|chat history|session)",
-    re.IGNORECASE,
+    r"|(?:summari[sz]e|compress|compact) (?:the|this|our) (?:conversation|chat history|session)"
 )
 # How a message begins that no person typed.
 _BACKGROUND_MESSAGE = re.compile(
@@ -122,4 +122,4 @@ def _is_housekeeping(asked: Asked) -> bool:
     if _BACKGROUND_MESSAGE.match(newest.text):
         return True
     system = next((m.text for m in asked.messages if m.role is Role.SYSTEM), "")
-    return not asked.tool_count and bool(_BACKGROUND_SYSTEM.search(system[:_SYSTEM_CHARACTERS]))
+    return not asked.tool_count and _BACKGROUND_SYSTEM.found_in(system[:_SYSTEM_CHARACTERS])

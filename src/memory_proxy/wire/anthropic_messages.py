@@ -92,7 +92,7 @@ class _Event(msgspec.Struct):
     usage: _Usage | None = None
 
 
-_entry = msgspec.json.Decoder(_Entry)
+_entries = msgspec.json.Decoder(list[_Entry])
 _content = msgspec.json.Decoder(_Content)
 _event = msgspec.json.Decoder(_Event)
 
@@ -121,7 +121,7 @@ class AnthropicMessages:
 
 def _request(body: bytes, members: Members) -> ChatRequest:
     items = items_of(members, "messages")
-    entries = [_entry.decode(item) for item in items]
+    entries = _entries.decode(members["messages"])
     opening = next((i for i, entry in enumerate(entries) if entry.role in _ROLES), len(items))
     messages = list(_system(members))
     humans: dict[int, int] = {}

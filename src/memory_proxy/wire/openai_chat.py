@@ -103,7 +103,7 @@ class _Document(msgspec.Struct):
     error: Any = None
 
 
-_entry = msgspec.json.Decoder(_Entry)
+_entries = msgspec.json.Decoder(list[_Entry])
 _document = msgspec.json.Decoder(_Document)
 
 
@@ -131,7 +131,7 @@ class OpenAIChat:
 
 def _request(body: bytes, members: Members) -> ChatRequest:
     items = items_of(members, "messages")
-    entries = [_entry.decode(item) for item in items]
+    entries = _entries.decode(members["messages"])
     messages = tuple(_message(entry, item) for entry, item in zip(entries, items, strict=True))
     opening = next((i for i, m in enumerate(messages) if m.role is not Role.SYSTEM), len(items))
     humans = {i: i for i, entry in enumerate(entries) if _is_persons(entry)}
