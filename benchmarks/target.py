@@ -55,7 +55,9 @@ def memory_proxy(
     home.mkdir(parents=True)
     config, log, key = home / "config.yaml", home / "proxy.log", f"sk-{secrets.token_hex(16)}"
     config.write_text(
-        f"model_list: []\nmemory_proxy:\n  recall_budget_tokens: {recall_tokens}\n",
+        "model_list: []\nmemory_proxy:\n"
+        f"  recall_budget_tokens: {recall_tokens}\n"
+        "  embedder: none\n",  # it works in the background; `memory-proxy bench` measures it
         encoding="utf-8",
     )
     port = _free_port()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from memory_proxy.config import Settings
+from memory_proxy.embedding.opening import open_embedder
 from memory_proxy.memory.manager import MemoryLimits
 from memory_proxy.routing.memory_router import MemoryRouter
 from memory_proxy.routing.requests import MemoryMode, RequestClass
@@ -27,6 +28,14 @@ def build_app(settings: Settings, *, gate: Gate | None = None) -> FastAPI:
         ),
         settings.litellm_base_url,
         store=open_store(settings.store),
+        embedder=open_embedder(
+            settings.embedder,
+            api_key=settings.embedding_api_key,
+            litellm_url=settings.litellm_base_url,
+            litellm_key=settings.master_key,
+        ),
+        embedding_batch_size=settings.embedding_batch_size,
+        embedding_deadline_s=settings.embedding_deadline_ms / 1000,
         limits=MemoryLimits(
             history_messages=settings.max_context_messages,
             history_tokens=settings.history_budget_tokens,

@@ -69,7 +69,13 @@ class Recollector:
             self.metrics.degraded(str(trouble))
             return replace(found, trouble=str(trouble))
         self.metrics.recalled(perf_counter() - started, found.recalled)
-        return replace(found, trouble="store" if self.recorder.is_failing else None)
+        return replace(found, trouble=self._lasting_trouble())
+
+    def _lasting_trouble(self) -> str | None:
+        """What memory does not do as well as it could, though this request got an answer."""
+        if self.recorder.is_failing:
+            return "store"
+        return "embedder" if self.memory.queries and self.memory.queries.trouble else None
 
     async def _with_history(
         self,
@@ -104,8 +110,8 @@ class Recollector:
         asked = spoken(said.text)
         new = await self.memory.recall(scope, asked, held=held, quoted=ids_in(earlier))
         notes = {**found.notes, newest: new.text} if new.text else found.notes
-        entry = entry_for(said, new.text)
-        return replace(found, notes=notes, new_entry=entry, recalled=new.count)
+        entry = entry_for(said, new)
+        return replace(found, notes=notes, new_entry=entry, recalled=len(new.turns))
 
 
 def _replayed(ledger: Ledger, request: ChatRequest) -> Recollection:

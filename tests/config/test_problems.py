@@ -375,3 +375,9 @@ def test_one_broken_value_does_not_hide_or_invent_others(workplace: Workplace) -
     assert workplace.problems(port="8765x", litellm_port="8764") == [
         "--port: '8765x' must be a valid integer, unable to parse string as an integer"
     ]
+
+
+def test_an_unknown_embedder_is_told_with_those_there_are(workplace: Workplace) -> None:
+    problem = workplace.problem(embedder="bert")
+
+    assert problem.startswith("--embedder: 'bert' names no embedder: no embedder 'bert'; have: ")

@@ -137,6 +137,16 @@ def test_relative_paths_begin_at_their_own_folder(workplace: Workplace) -> None:
     assert settings.store == f"sqlite:///{folder}/kept.db"
 
 
+def test_the_folder_of_an_embedder_is_relative_to_its_file(workplace: Workplace) -> None:
+    model = workplace.folder / "model"
+    model.mkdir()
+    for name in ("model.onnx", "tokenizer.json"):
+        (model / name).write_bytes(b"")
+    workplace.write_config("memory_proxy: {embedder: 'path:model'}")
+
+    assert workplace.load().embedder == f"path:{model}"
+
+
 def test_the_file_may_take_values_from_the_environment(workplace: Workplace) -> None:
     workplace.write_config("memory_proxy: {supermemory_api_key: os.environ/MY_KEY}")
     workplace.environ["MY_KEY"] = "sm_key"

@@ -18,6 +18,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / ".memory-proxy").mkdir(mode=0o700)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "examples").symlink_to(ROOT / "examples")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "data").symlink_to(ROOT / "tests" / "data")
     shutil.copy(ROOT / "config.yaml", folder)
     shutil.copytree(ROOT / "docs", folder / "docs")
     if (ROOT / "node_modules").exists():

@@ -81,19 +81,19 @@ async def test_what_has_outlived_its_time_is_not_read_and_then_forgotten() -> No
     clock = FrozenClock(NOON)
     manager = MemoryManager(InMemoryStore(), MemoryLimits(ttl=timedelta(hours=1)), clock)
     await manager.remember(an_exchange(user("I like tea")))
-    assert (await manager.recall(ANN, "which tea?", held=frozenset())).count == 1
+    assert (await manager.recall(ANN, "which tea?", held=frozenset())).turns
 
     clock.advance(timedelta(hours=2))
 
     assert (await manager.history(ANN, S1, ())).messages == ()
-    assert (await manager.recall(ANN, "which tea?", held=frozenset())).count == 0
+    assert (await manager.recall(ANN, "which tea?", held=frozenset())).turns == ()
     assert await manager.expire() == 1
 
 
 async def test_no_recall_budget_recalls_nothing() -> None:
     manager = await a_manager(MemoryLimits(recall_tokens=0))
 
-    assert (await manager.recall(ANN, "q1", held=frozenset())).count == 0
+    assert (await manager.recall(ANN, "q1", held=frozenset())).turns == ()
 
 
 async def test_a_broken_store_is_trouble_and_after_five_times_is_left_alone() -> None:

@@ -34,13 +34,13 @@ def test_a_note_says_what_was_said_when_and_by_whom() -> None:
 
 
 def test_nothing_recalled_is_no_block_at_all() -> None:
-    assert rendered() == Notes("", 0)
+    assert rendered() == Notes()
 
 
 def test_the_budget_is_never_exceeded_and_the_best_come_first() -> None:
     notes = rendered(*(f"{i} " + "word " * 40 for i in range(50)), budget=500)
 
-    assert 0 < notes.count < 50
+    assert 0 < len(notes.turns) < 50
     assert estimate_tokens(notes.text) <= 500
     assert '"text":"0 word' in notes.text
 

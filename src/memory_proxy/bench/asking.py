@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from memory_proxy.bench.corpus import Question, Said
-from memory_proxy.bench.ingest import Owner, message_of, place_of
-from memory_proxy.memory.notes import render_notes
+from memory_proxy.bench.corpus import Question
+from memory_proxy.bench.ingest import Owner
+from memory_proxy.memory.notes import note_id, render_notes
 from memory_proxy.retrieval.engine import RecallEngine
 from memory_proxy.retrieval.ranking import Scored
 from memory_proxy.retrieval.terms import query_terms
@@ -54,7 +54,7 @@ class Interviewer:
     async def ask(self, asked: Asked, question: Question) -> None:
         """A question about the owner's own conversation."""
         scored = await self._recall(asked, question)
-        turns = [turn for one in scored if (turn := _said(asked.owner, one))]
+        turns = [turn for one in scored if (turn := asked.owner.said(one.turn))]
         asked.answers.append(
             Answer(
                 question,
@@ -74,16 +74,8 @@ class Interviewer:
         started = time.process_time()
         scored = await self.engine.recall(asked.owner.scope, question.question, held=frozenset())
         asked.cpu_ms.append((time.process_time() - started) * 1000)
-        asked.foreign_turns += sum(_said(asked.owner, one) is None for one in scored)
+        asked.foreign_turns += sum(asked.owner.said(one.turn) is None for one in scored)
         return scored
-
-
-def _said(owner: Owner, one: Scored) -> Said | None:
-    """What the owner said, if it is what was stored: two owners may have a place of one name."""
-    said = owner.said.get(place_of(one.turn))
-    if said is None or message_of(said, owner.corpus).text != one.turn.message.text:
-        return None
-    return said
 
 
 def _within(
@@ -93,9 +85,8 @@ def _within(
     terms = query_terms(question.question)
     block = render_notes(scored, terms, budget_tokens=budget_tokens, mark=_MARK).text
     written = {orjson.loads(line)["id"] for line in block.splitlines() if line.startswith("{")}
-    return frozenset(
-        said.id for (exchange, at), said in owner.said.items() if f"{exchange[:12]}.{at}" in written
-    )
+    quoted = [one for one in scored if note_id(one.turn) in written]
+    return frozenset(said.id for one in quoted if (said := owner.said(one.turn)))
 
 
 def _confidence(scored: Sequence[Scored]) -> float:

@@ -85,7 +85,9 @@ def read_corpora(paths: Sequence[Path]) -> list[Corpus]:
     problems: list[str] = []
     for path in paths:
         corpus, found = _read(path)
-        corpora.append(corpus) if corpus else problems.extend(found)
+        problems += found
+        if corpus:
+            corpora.append(corpus)
     if problems:
         raise ConfigurationError(_listed(problems))
     return corpora
@@ -108,11 +110,10 @@ def _read(path: Path) -> tuple[Corpus | None, list[str]]:
     if problems:
         return None, problems
     problems = [f"{path}:{number}: {what}" for number, what in _contradictions(numbered)]
-    if not problems:
-        corpus = _corpus(path, [line for _, line in numbered])
-        problems = [f"{path}: {what}" for what in _insufficiencies(corpus)]
-        return (None, problems) if problems else (corpus, [])
-    return None, problems
+    if problems:
+        return None, problems
+    corpus = _corpus(path, [line for _, line in numbered])
+    return corpus, [f"{path}: {what}" for what in _insufficiencies(corpus)]
 
 
 _Line = Conversation | Said | Question
@@ -139,13 +140,11 @@ def _contradictions(numbered: _Numbered) -> Iterator[tuple[int, str]]:
     conversation = numbered[0][1]
     turn_ids = {line.id for _, line in numbered if isinstance(line, Said)}
     seen: set[tuple[type[_Line], str]] = set()
-    for number, line in numbered:
+    for number, line in numbered[1:]:
         if (type(line), line.id) in seen:
             yield number, f"the id '{line.id}' came before"
         seen.add((type(line), line.id))
         yield from ((number, what) for what in _faults(line, conversation, turn_ids))
-    if any(isinstance(line, Conversation) for _, line in numbered[1:]):
-        yield 2, "a file holds one conversation"
 
 
 def _faults(line: _Line, conversation: Conversation, turn_ids: set[str]) -> Iterator[str]:
@@ -158,7 +157,7 @@ def _faults(line: _Line, conversation: Conversation, turn_ids: set[str]) -> Iter
         case Question(evidence=evidence):
             yield from (f"no turn '{each}'" for each in evidence if each not in turn_ids)
         case Conversation():
-            pass
+            yield "a file holds one conversation"
 
 
 def _corpus(path: Path, lines: Sequence[_Line]) -> Corpus:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from memory_proxy.bench.corpus import Corpus, Said
 from memory_proxy.bench.places import StorePlace
-from memory_proxy.core.errors import StoreUnavailable
+from memory_proxy.core.errors import StoreError, StoreUnavailable
 from memory_proxy.core.types import (
     Exchange,
     ExchangeId,
@@ -32,17 +32,26 @@ Place = tuple[ExchangeId, int]
 """Where a turn is: its exchange, and its position there."""
 
 
-def place_of(turn: Turn) -> Place:
-    return turn.exchange, turn.position
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A turn of the corpus, and its words as they were stored."""
+
+    turn: Said
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose memory a corpus became; `said` tells which turn of the corpus a stored one is."""
+    """Whose memory a corpus became; `kept` tells which turn of the corpus a stored one is."""
 
     scope: Scope
     corpus: Corpus
-    said: Mapping[Place, Said]
+    kept: Mapping[Place, Kept]
+
+    def said(self, turn: Turn) -> Said | None:
+        """None for what is not this owner's: two owners may each have a place of one name."""
+        kept = self.kept.get((turn.exchange, turn.position))
+        return kept.turn if kept and kept.text == turn.message.text else None
 
 
 @dataclass(slots=True)
@@ -70,21 +79,28 @@ async def own_scopes(
 
 
 async def remember(corpora: Mapping[Scope, Corpus], store: MemoryStore, cost: Cost) -> list[Owner]:
-    """Bring every corpus into its scope through the recorder, and wait until the store has it."""
-    recorder = Recorder(MemoryManager(store).remember)
+    """Bring every corpus into its scope through the recorder, and wait until the store has it.
+
+    Raises StoreError.
+    """
+    dropped: list[Exchange] = []
+    recorder = Recorder(MemoryManager(store).remember, on_dropped=dropped.append)
     async with recorder.running():
-        return [
+        owners = [
             await _remember(Owner(scope, corpus, {}), recorder, cost)
             for scope, corpus in corpora.items()
         ]
+    if dropped:
+        raise StoreError(f"{len(dropped)} exchanges could not be stored")
+    return owners
 
 
 async def _remember(owner: Owner, recorder: Recorder, cost: Cost) -> Owner:
-    said: dict[Place, Said] = {}
-    exchanges = list(_exchanges(owner, said, cost))
+    kept: dict[Place, Kept] = {}
+    exchanges = list(_exchanges(owner, kept, cost))
     for start in range(0, len(exchanges), _TOGETHER):
         await _store(exchanges[start : start + _TOGETHER], owner.scope, recorder, cost)
-    return Owner(owner.scope, owner.corpus, said)
+    return Owner(owner.scope, owner.corpus, kept)
 
 
 async def _store(
@@ -99,20 +115,31 @@ async def _store(
     cost.stored_ms.append((time.process_time() - started) * 1000 / messages)
 
 
-def _exchanges(owner: Owner, said: dict[Place, Said], cost: Cost) -> Iterator[Exchange]:
+def _exchanges(owner: Owner, kept: dict[Place, Kept], cost: Cost) -> Iterator[Exchange]:
     """What a client that sends its newest message only would have caused, in order."""
     newest: dict[str, ExchangeId] = {}
     for group in _requests(owner.corpus):
+        session = group[0].session
         started = time.thread_time()
-        exchange = _exchange(owner, group, follows=newest.get(group[0].session))
+        exchange = _exchange(owner, group, follows=newest.get(session))
         cost.on_request_ms.append((time.thread_time() - started) * 1000 / len(group))
-        newest[group[0].session] = exchange.id
-        said.update(zip(map(place_of, exchange.turns), group, strict=True))
+        if not exchange.turns:
+            continue
+        newest[session] = exchange.id
+        for said, turn in zip(_stored(owner, group, exchange), exchange.turns, strict=True):
+            kept[turn.exchange, turn.position] = Kept(said, turn.message.text)
         yield exchange
 
 
+def _stored(owner: Owner, group: Sequence[Said], exchange: Exchange) -> Sequence[Said]:
+    """Those of `group` that capture kept: a system prompt, or a client's wrapper, it does not."""
+    if len(exchange.turns) == len(group):
+        return group
+    return [each for each in group if _exchange(owner, [each], follows=None).turns]
+
+
 def _exchange(owner: Owner, group: Sequence[Said], *, follows: ExchangeId | None) -> Exchange:
-    messages = tuple(message_of(each, owner.corpus) for each in group)
+    messages = tuple(_message(each, owner.corpus) for each in group)
     reply = messages[-1] if messages[-1].role is Role.ASSISTANT else None
     asked = messages if reply is None else messages[:-1]
     conversation = Conversation(owner.scope, SessionId(group[0].session), asked, follows)
@@ -121,7 +148,7 @@ def _exchange(owner: Owner, group: Sequence[Said], *, follows: ExchangeId | None
     return exchange_of(conversation, reply, at=at, is_complete=True)
 
 
-def message_of(turn: Said, corpus: Corpus) -> Message:
+def _message(turn: Said, corpus: Corpus) -> Message:
     """Of two people, each is a person who speaks, by name."""
     if corpus.conversation.speakers == "named":
         return Message(Role.USER, f"{turn.speaker}: {turn.text}")

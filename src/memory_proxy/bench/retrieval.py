@@ -79,7 +79,7 @@ async def _interview(
 def _costs(
     cost: Cost, asked: Sequence[Asked], *, rss: int, size: int | None
 ) -> dict[str, float | None]:
-    messages = sum(len(each.owner.said) for each in asked)
+    messages = sum(len(each.owner.kept) for each in asked)
     return {
         **spread("recall_cpu", [ms for each in asked for ms in each.cpu_ms]),
         **spread("on_request_cpu", cost.on_request_ms),

@@ -48,7 +48,7 @@ def retrieval_text(report: RetrievalReport) -> str:
         (f"Costs with {report.store}", _cost_rows(report.cost)),
     ]
     blocks = [f"{title}\n{aligned(rows)}" for title, rows in sections]
-    return "\n\n".join([*blocks, _isolation(report)])
+    return "\n\n".join([*blocks, _remarks(report)])
 
 
 def _ranking_rows(report: RetrievalReport) -> list[list[str]]:
@@ -82,8 +82,11 @@ def _cost_rows(cost: Mapping[str, float | None]) -> list[list[str]]:
     return [[_COSTS[name], _number(value)] for name, value in cost.items()]
 
 
-def _isolation(report: RetrievalReport) -> str:
-    return f"Turns of another owner that were returned: {report.foreign_turns}"
+def _remarks(report: RetrievalReport) -> str:
+    return (
+        f"{_NOTHING}: there is no such question, or the owner has no more than k sessions, and any"
+        f" answer would be right\nTurns of another owner that were returned: {report.foreign_turns}"
+    )
 
 
 def _all_names(report: RetrievalReport) -> list[str]:

@@ -16,7 +16,7 @@ from memory_proxy.config.models import DEMO_URL, as_mapping, read_models, refere
 from memory_proxy.config.settings import Settings
 from memory_proxy.config.sources import Environment, Given
 from memory_proxy.config.table import TABLE
-from memory_proxy.config.values import absolute_path, absolute_store_url
+from memory_proxy.config.values import absolute_embedder, absolute_path, absolute_store_url
 from memory_proxy.config.yaml_file import ConfigFile, read_config_file
 from memory_proxy.core.errors import ConfigurationError
 from memory_proxy.routing.user_mappings import parse_user_id_mappings
@@ -132,7 +132,12 @@ def _absolute(name: str, given: Given) -> object:
         return given.value
     if name in TABLE and TABLE[name].is_path:
         return absolute_path(str(given.value), given.base)
-    return absolute_store_url(str(given.value), given.base) if name == "store" else given.value
+    if name in _WITH_PATHS:
+        return _WITH_PATHS[name](str(given.value), given.base)
+    return given.value
+
+
+_WITH_PATHS = {"store": absolute_store_url, "embedder": absolute_embedder}
 
 
 def _source(given: Mapping[str, Given], name: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from memory_proxy.config.models import Model
 from memory_proxy.config.values import (
+    embedder_setting,
     host_name,
     http_url,
     lower_case,
@@ -211,6 +212,25 @@ class Settings(BaseModel):
         ge=1,
         le=60_000,
         description="A chat waits no longer than this for its memory, then goes on without.",
+    )
+    embedder: Annotated[str, AfterValidator(embedder_setting), About(Group.MEMORY)] = Field(
+        "auto",
+        description="What finds memories by meaning, beside their words: `onnx` (a small model that"
+        " runs here; extra `embeddings`), `litellm:<model>`, `https://host/v1/embeddings#model`,"
+        " `path:<folder>`, `hashing` or `none`; `auto` is `onnx` where installed, else `none`.",
+    )
+    embedding_api_key: Annotated[str, About(Group.MEMORY, secret=True)] = Field(
+        "", repr=False, description="Key for an `embedder` that is written as an address."
+    )
+    embedding_batch_size: Annotated[_Whole, About(Group.MEMORY)] = Field(
+        32, ge=1, le=256, description="How many messages are embedded at once, in the background."
+    )
+    embedding_deadline_ms: Annotated[_Whole, About(Group.MEMORY)] = Field(
+        60,
+        ge=1,
+        le=60_000,
+        description="How much of `recall_deadline_ms` the vector of what is asked may take; later,"
+        " recall goes by words.",
     )
     supermemory_api_key: Annotated[
         str, About(Group.MEMORY, variable="SUPERMEMORY_API_KEY", secret=True)

@@ -10,9 +10,11 @@ from typing import cast
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from memory_proxy.core.errors import ConfigurationError
+from memory_proxy.embedding.opening import open_embedder
 from memory_proxy.stores.opening import open_store
 
 _SQLITE = "sqlite:///"
+_FOLDER = "path:"
 _NO_FILE = ("", ":memory:")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 
@@ -84,6 +86,20 @@ def absolute_store_url(value: str, base: Path) -> str:
     if url.scheme != "sqlite" or url.netloc or url.query or url.fragment or path in _NO_FILE:
         return value
     return sqlite_url(absolute_path(path, base))
+
+
+def embedder_setting(value: str) -> str:
+    try:
+        open_embedder(value)  # only made, not entered: nothing is loaded or called
+    except ConfigurationError as error:
+        raise ValueError(f"names no embedder: {error}") from error
+    return value
+
+
+def absolute_embedder(value: str, base: Path) -> str:
+    """`path:<folder>` with its path made absolute."""
+    folder = value.removeprefix(_FOLDER)
+    return f"{_FOLDER}{absolute_path(folder, base)}" if value.startswith(_FOLDER) else value
 
 
 def sqlite_url(path: Path) -> str:

@@ -11,6 +11,7 @@ UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
 ExchangeId = NewType("ExchangeId", str)
 MessageDigest = NewType("MessageDigest", str)
+TraceId = NewType("TraceId", str)
 
 Headers = tuple[tuple[str, str], ...]
 """Pairs in the order of arrival, names in lower case; one name may come twice."""
@@ -90,13 +91,12 @@ class Turn:
 class LedgerEntry:
     """The exact text that was put into a message; "" says that nothing was.
 
-    `quotes` are the turns that the text quotes, by exchange and position: it goes when one of them
-    goes, or is changed.
+    `quotes` are the turns whose words it holds: when one of them goes, or is changed, it goes too.
     """
 
     message: MessageDigest
     note: str
-    quotes: tuple[tuple[ExchangeId, int], ...] = ()
+    quotes: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

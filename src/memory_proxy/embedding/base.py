@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from memory_proxy.core.errors import EmbeddingError
 
-HEAD_CHARACTERS: Final = 2_000
-"""A text is embedded by its head: what follows would only blur what the vector says."""
-
+_HEAD_CHARACTERS: Final = 2_000
 Vectors = NDArray[np.float32]
 """One row a text, each of length 1, or of zeros where a text says nothing."""
 
@@ -44,6 +42,12 @@ class Embedder(ABC):
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """A row for each text, in their order; no work of a millisecond is done on the event
         loop. Raises TextsRefused where other texts would have been embedded."""
+
+
+def head(text: str) -> str:
+    """What of a text is embedded: more would only blur what its vector says. Lone surrogates, which
+    no model takes, become question marks."""
+    return text[:_HEAD_CHARACTERS].encode(errors="replace").decode()
 
 
 def normalised(rows: NDArray[np.float32]) -> Vectors:

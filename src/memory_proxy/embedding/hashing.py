@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from memory_proxy.embedding.base import HEAD_CHARACTERS, Embedder, Vectors, normalised
+from memory_proxy.embedding.base import Embedder, Vectors, head, normalised
 
 _WORD: Final = re.compile(r"\w+")
 _DIMENSION: Final = 256
@@ -35,7 +35,7 @@ class HashingEmbedder(Embedder):
 def _embedded(texts: Sequence[str]) -> Vectors:
     rows = np.zeros((len(texts), _DIMENSION), np.float32)
     for row, text in zip(rows, texts, strict=True):
-        for word in _WORD.findall(text[:HEAD_CHARACTERS].casefold()):
-            digest = blake2b(word.encode(errors="surrogatepass"), digest_size=3).digest()
+        for word in _WORD.findall(head(text).casefold()):
+            digest = blake2b(word.encode(), digest_size=3).digest()
             row[int.from_bytes(digest[:2]) % _DIMENSION] += 1 if digest[2] % 2 else -1
     return normalised(rows)

@@ -12,7 +12,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 from numpy.typing import NDArray
 
 from memory_proxy.core.errors import EmbeddingError, TextsRefused
-from memory_proxy.embedding.base import HEAD_CHARACTERS, Embedder, Vectors, normalised
+from memory_proxy.embedding.base import Embedder, Vectors, head, normalised
 
 _TIMEOUT_S: Final = 30.0
 _REFUSED: Final = (400, 413, 422)  # a text too long, too many of them, or not allowed
@@ -42,7 +42,9 @@ class HttpEmbedder(Embedder):
         self._url = url
         self._model = model
         self._name = name
-        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = {"content-type": "application/json"}
+        if api_key:
+            self._headers["authorization"] = f"Bearer {api_key}"
         self._timeout = ClientTimeout(total=timeout_s)
         self._dimension = 0
 
@@ -81,10 +83,11 @@ class HttpEmbedder(Embedder):
 
     async def _asked(self, texts: Sequence[str]) -> Vectors:
         # A server refuses an empty text, and with it all the others.
-        heads = [text[:HEAD_CHARACTERS] or " " for text in texts]
-        body = {"model": self._model, "input": heads, "encoding_format": "float"}
+        heads = [head(text) or " " for text in texts]
+        asked = {"model": self._model, "input": heads, "encoding_format": "float"}
+        body = msgspec.json.encode(asked)
         try:
-            async with self._session.post(self._url, json=body, allow_redirects=False) as answer:
+            async with self._session.post(self._url, data=body, allow_redirects=False) as answer:
                 content = await answer.read()
         except (ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
@@ -99,11 +102,12 @@ class HttpEmbedder(Embedder):
     def _vectors(self, content: bytes, count: int) -> Vectors:
         """The rows in the order of the texts, whatever the order of the answer."""
         try:
-            items = msgspec.json.decode(content, type=_Answer).data
-            rows = np.array([_numbers(item) for item in sorted(items, key=lambda item: item.index)])
+            found = msgspec.json.decode(content, type=_Answer).data
+            items = sorted(found, key=lambda item: item.index)
+            rows = np.array([_numbers(item) for item in items])
         except (msgspec.DecodeError, binascii.Error, ValueError) as error:
             raise EmbeddingError(f"{self._name} answered with no embeddings: {error}") from error
-        if [item.index for item in sorted(items, key=lambda item: item.index)] != [*range(count)]:
+        if [item.index for item in items] != [*range(count)] or not rows.size:
             raise EmbeddingError(f"{self._name} answered with {len(items)} vectors, not {count}")
         return normalised(rows)
 
@@ -111,4 +115,5 @@ class HttpEmbedder(Embedder):
 def _numbers(item: _Item) -> NDArray[np.float32]:
     if isinstance(item.embedding, str):
         return np.frombuffer(base64.b64decode(item.embedding, validate=True), "<f4")
-    return np.array(item.embedding, np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused later
+        return np.array(item.embedding, np.float32)

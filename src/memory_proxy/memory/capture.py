@@ -44,12 +44,21 @@ def exchange_of(
     exchange_id = _digest(conversation, said, at)
     kept = [_own_words(message) for message in (*new, reply) if message is not None]
     turns = tuple(
-        _turn(message, conversation.session, exchange_id, position, at)
+        turn_of(message, conversation.session, exchange_id, position, at)
         for position, message in enumerate(filter(_has_content, kept))
     )
     return Exchange(
         exchange_id, conversation.scope, conversation.session, turns, at, not is_complete
     )
+
+
+def turn_of(
+    message: Message, session: SessionId, exchange: ExchangeId, position: int, at: datetime
+) -> Turn:
+    """`message` as it is stored."""
+    # A tool's output is kept for the session, but never found as something that somebody said.
+    terms = () if message.role is Role.TOOL else index_terms(message.text)
+    return Turn(session, exchange, position, message, at, terms)
 
 
 def _newest(said: Sequence[Message]) -> Sequence[Message]:
@@ -69,14 +78,6 @@ def _own_words(message: Message) -> Message:
 
 def _has_content(message: Message) -> bool:
     return bool(message.text.strip() or message.tool_calls or message.tool_call_id)
-
-
-def _turn(
-    message: Message, session: SessionId, exchange: ExchangeId, position: int, at: datetime
-) -> Turn:
-    # A tool's output is kept for the session, but never found as something that somebody said.
-    terms = () if message.role is Role.TOOL else index_terms(message.text)
-    return Turn(session, exchange, position, message, at, terms)
 
 
 def _digest(conversation: Conversation, said: Sequence[Message], at: datetime) -> ExchangeId:

@@ -19,7 +19,6 @@ from memory_proxy.stores.base import MemoryStore, Unembedded
 logger = logging.getLogger(__name__)
 
 _PAGE: Final = 256
-_PAUSE_S: Final = 1.0
 _REPORT_EVERY_S: Final = 30.0
 _HARMLESS: Final = "hello"
 
@@ -37,6 +36,7 @@ class EmbeddingWorker:
     embedder: GuardedEmbedder
     batch_size: int = 32
     share: float = 0.5
+    pause_s: float = 1.0  # after a failure
     backlog: int = field(default=0, init=False)
     """How many turns had no vector when it was last looked."""
     _arrived: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -69,10 +69,10 @@ class EmbeddingWorker:
                 await self._embed_all()
             except (EmbeddingError, StoreError) as error:
                 logger.debug("embedding is put off", extra={"error": str(error)})
-                await asyncio.sleep(max(_PAUSE_S, self.embedder.retry_in_s))
+                await asyncio.sleep(max(self.pause_s, self.embedder.retry_in_s))
             except Exception:
                 logger.exception("embedding failed")  # the task's outer edge: chats go on
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(self.pause_s)
             else:
                 if not self._arrived.is_set():
                     self._settled.set()
@@ -126,8 +126,8 @@ class EmbeddingWorker:
             return np.concatenate(halves)
 
     async def _remove_others(self, embedder: str) -> None:
-        """The vectors that nobody compares with any more; once, for none are added later."""
-        if self._has_removed_others:
+        """Vectors that nobody compares with any more; once, for none are added later."""
+        if self._has_removed_others or self.backlog > 0:
             return
         removed = await self.store.drop_other_vectors(embedder)
         self._has_removed_others = True

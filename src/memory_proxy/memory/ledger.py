@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from memory_proxy.core.types import Exchange, LedgerEntry, Message, MessageDigest, Role
+from memory_proxy.memory.notes import Notes
 
 _NOTE_ID = re.compile(r'^\{"id":"([^"]+)"', re.MULTILINE)
 
@@ -56,8 +57,8 @@ class Ledger:
         return replace(message, text=f"{message.text}\n\n{note}") if note else message
 
 
-def entry_for(message: Message, note: str) -> LedgerEntry:
-    return LedgerEntry(digest_of(message), note)
+def entry_for(message: Message, notes: Notes) -> LedgerEntry:
+    return LedgerEntry(digest_of(message), notes.text, notes.turns)
 
 
 def ids_in(notes: Iterable[str]) -> frozenset[str]:

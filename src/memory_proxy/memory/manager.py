@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Set
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,17 +18,20 @@ from memory_proxy.core.types import (
     SessionId,
     Turn,
 )
+from memory_proxy.embedding.queries import QueryEmbedder
 from memory_proxy.memory.breaker import Breaker
 from memory_proxy.memory.history import merged, window
 from memory_proxy.memory.ledger import Ledger
 from memory_proxy.memory.notes import Notes, note_id, render_notes
 from memory_proxy.retrieval.engine import RecallEngine
+from memory_proxy.retrieval.ranking import Scored
 from memory_proxy.retrieval.terms import query_terms
 from memory_proxy.stores.base import MemoryStore
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+_MOST_PINNED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class MemoryManager:
     limits: MemoryLimits = field(default_factory=MemoryLimits)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     breaker: Breaker = field(default_factory=Breaker)
+    queries: QueryEmbedder | None = None
 
     @asynccontextmanager
     async def deadline(self) -> AsyncGenerator[None]:
@@ -101,12 +105,14 @@ class MemoryManager:
     async def recall(
         self, scope: Scope, said: str, *, held: Set[str], quoted: Set[str] = frozenset()
     ) -> Notes:
-        """The block of notes relevant to `said`.
+        """The block of notes relevant to `said`, after what the user has pinned.
 
         `held` are texts that the request brings, `quoted` the ids of turns in its earlier notes.
         """
         engine = RecallEngine(self.store)
+        pinned = await self._guarded(lambda: self.store.pinned(scope, limit=_MOST_PINNED))
         scored = await self._guarded(lambda: engine.recall(scope, said, held=held))
+        scored = _pinned_first(pinned, scored, held)
         return render_notes(
             [
                 one
@@ -117,6 +123,11 @@ class MemoryManager:
             budget_tokens=self.limits.recall_tokens,
             mark=secrets.token_hex(4),
         )
+
+    async def search(self, scope: Scope, query: str, *, limit: int) -> list[Scored]:
+        """The turns relevant to `query`, best first. Raises StoreError."""
+        scored = await RecallEngine(self.store).recall(scope, query, held=frozenset())
+        return [one for one in scored if self._is_current(one.turn)][:limit]
 
     async def remember(self, exchange: Exchange) -> None:
         """Raises StoreError when the store cannot keep it now."""
@@ -143,3 +154,10 @@ class MemoryManager:
             raise MemoryTrouble("store") from error
         self.breaker.succeeded()
         return found
+
+
+def _pinned_first(pinned: Sequence[Turn], scored: Iterable[Scored], held: Set[str]) -> list[Scored]:
+    known = {text.strip() for text in held}
+    first = [Scored(turn, 1.0, 1.0) for turn in pinned if turn.message.text.strip() not in known]
+    known.update(turn.message.text.strip() for turn in pinned)
+    return [*first, *(one for one in scored if one.turn.message.text.strip() not in known)]

@@ -39,10 +39,10 @@ _TEMPLATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """`text` is the block, "" when there is nothing to say; `count` the turns in it."""
+    """`text` is the block, "" when there is nothing to say; `turns` are those that it quotes."""
 
     text: str = ""
-    count: int = 0
+    turns: tuple[Turn, ...] = ()
 
 
 def render_notes(
@@ -52,15 +52,18 @@ def render_notes(
     opening, closing = f'<{_NAME} id="{mark}">', f'</{_NAME} id="{mark}">'
     left = budget_tokens - estimate_tokens("\n".join((opening, _PREAMBLE, closing)))
     lines: list[str] = []
+    quoted: list[Turn] = []
     for one in scored:
         line = _line(one.turn, frozenset(terms))
         cost = estimate_tokens(line)
         if cost <= left:
             lines.append(line)
+            quoted.append(one.turn)
             left -= cost
-    if not lines:
+    if not quoted:
         return Notes()
-    return Notes("\n".join((opening, _PREAMBLE, *lines, closing)), len(lines))
+    text = "\n".join((opening, _PREAMBLE, *lines, closing))
+    return Notes(text, tuple(quoted))
 
 
 def without_notes(text: str) -> str:

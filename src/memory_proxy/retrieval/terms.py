@@ -37,14 +37,26 @@ STOP_WORDS = frozenset(
 
 
 def index_terms(text: str) -> tuple[str, ...]:
-    """Every term of `text` in order, repeated as often as it stands there."""
-    return tuple(_stemmed(_words(text[:INDEXED_CHARACTERS])))
+    """Every term of `text` in order, repeated as often as it stands there; no stop words."""
+    return tuple(_stemmed(_own_words(text)))
 
 
 def query_terms(text: str, *, limit: int = 64) -> tuple[str, ...]:
-    """The first `limit` different terms that ask for something: no stop words."""
-    words = [word for word in _words(text) if word not in STOP_WORDS]
-    return tuple(dict.fromkeys(_stemmed(words)))[:limit]
+    """The first `limit` different terms."""
+    return tuple(written_terms(text))[:limit]
+
+
+def written_terms(text: str) -> dict[str, str]:
+    """Each different term, and a word of `text` that it stands for."""
+    words = _own_words(text)
+    written: dict[str, str] = {}
+    for term, word in zip(_stemmed(words), words, strict=True):
+        written.setdefault(term, word)
+    return written
+
+
+def _own_words(text: str) -> list[str]:
+    return [word for word in _words(text[:INDEXED_CHARACTERS]) if word not in STOP_WORDS]
 
 
 def _words(text: str) -> list[str]:

@@ -52,6 +52,34 @@ class Unembedded:
     version: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class TurnPlace:
+    """Where a turn stands among those of its scope: by the time of its exchange, then by order of
+    arrival in the store, then by position."""
+
+    at: datetime
+    arrival: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPage:
+    """`last` is the place of the last of `turns`; None: there are no more after them."""
+
+    turns: Sequence[Turn]
+    last: TurnPlace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What went with a turn: its entry in the index, ledger entries that quoted it, its vectors."""
+
+    turns: int
+    index_entries: int
+    ledger_entries: int
+    vectors: int
+
+
 VectorCursor = NewType("VectorCursor", str)
 
 
@@ -97,7 +125,8 @@ class MemoryStore(ABC):
         replacement keeps the place in the order of arrival of what it replaces.
 
         Its ledger entries are kept by session and message, also where it has no turns; of two
-        entries for one message the first stays.
+        entries for one message the first stays. An entry that quotes a turn which is gone, or was
+        changed, is not kept; later it goes with that turn.
         """
 
     @abstractmethod
@@ -136,6 +165,46 @@ class MemoryStore(ABC):
     @abstractmethod
     async def session_count(self) -> int:
         """Sessions of all scopes: for the metrics, never for a caller."""
+
+    @abstractmethod
+    async def turns(
+        self,
+        scope: Scope,
+        *,
+        limit: int,
+        session: SessionId | None = None,
+        after: TurnPlace | None = None,
+        oldest_first: bool = False,
+    ) -> TurnPage:
+        """Up to `limit` turns of `scope`, or of one session of it, that come after the place
+        `after`. A page of very long turns may end earlier. They come without their terms."""
+
+    @abstractmethod
+    async def turn(self, scope: Scope, key: TurnKey) -> Turn | None:
+        """One turn, without its terms."""
+
+    @abstractmethod
+    async def add_turns(self, exchanges: Sequence[Exchange]) -> int:
+        """Like `append`, for turns one by one: of an exchange that is known those turns are added
+        whose position is not, in the session that it has. How many were new."""
+
+    @abstractmethod
+    async def pin(self, scope: Scope, key: TurnKey, *, pinned: bool) -> bool:
+        """Pin a turn, or unpin it; False when there is none. Like any change of a turn this ends
+        its exchange: no longer or complete one replaces it any more."""
+
+    @abstractmethod
+    async def pinned(self, scope: Scope, *, limit: int) -> Sequence[Turn]:
+        """The newest `limit` turns that are pinned, newest first, without their terms."""
+
+    @abstractmethod
+    async def replace_turn(self, scope: Scope, turn: Turn) -> Forgotten | None:
+        """Put `turn` in the place of the stored one of its exchange and position, of whose words
+        nothing is left; what went with them. None when there is none."""
+
+    @abstractmethod
+    async def delete_turn(self, scope: Scope, key: TurnKey) -> Forgotten | None:
+        """Forget one turn, and all that holds its words; None when there is none."""
 
     @abstractmethod
     async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:

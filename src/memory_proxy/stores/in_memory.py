@@ -1,8 +1,8 @@
 """A store that lives and dies with the process."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from memory_proxy.core.types import (
     Exchange,
-    ExchangeId,
     MessageDigest,
     Scope,
     SessionId,
@@ -20,116 +19,42 @@ from memory_proxy.core.types import (
 )
 from memory_proxy.stores.base import (
     Candidates,
+    Forgotten,
     MemoryStore,
     TurnKey,
+    TurnPage,
+    TurnPlace,
     Unembedded,
     VectorCursor,
     VectorPage,
 )
-from memory_proxy.stores.in_memory_vectors import ScopeVectors
+from memory_proxy.stores.in_memory_scope import Kept, Place, ScopeMemory, key_of
 from memory_proxy.stores.lexical import inverse_document_frequency, searchable_terms
 
 _SATURATION = 1.2  # k1 and b of BM25
 _LENGTH_PENALTY = 0.75
-
-_Place = tuple[int, int]  # arrival of the exchange, index of the turn in it
-
-
-@dataclass(slots=True)
-class _Kept:
-    arrival: int
-    exchange: Exchange
-
-    @property
-    def size(self) -> int:
-        return sum(len(turn.message.text) for turn in self.exchange.turns)
-
-    @property
-    def version(self) -> int:
-        """Another one for each exchange that replaces this one: that is longer, or complete."""
-        return self.size * 2 + self.exchange.partial
-
-
-@dataclass(slots=True)
-class _Memory:
-    """All that one scope holds, and the index that its turns are found by."""
-
-    exchanges: dict[ExchangeId, _Kept] = field(default_factory=dict[ExchangeId, _Kept])
-    sessions: dict[SessionId, dict[ExchangeId, _Kept]] = field(
-        default_factory=dict[SessionId, dict[ExchangeId, _Kept]]
-    )
-    findable: dict[_Place, Turn] = field(default_factory=dict[_Place, Turn])
-    postings: dict[str, dict[_Place, int]] = field(default_factory=dict[str, dict[_Place, int]])
-    ledger: dict[SessionId, dict[MessageDigest, tuple[str, datetime]]] = field(
-        default_factory=dict[SessionId, dict[MessageDigest, tuple[str, datetime]]]
-    )
-    term_count: int = 0
-    vectors: ScopeVectors = field(default_factory=ScopeVectors)
-
-    def add(self, kept: _Kept) -> None:
-        self.exchanges[kept.exchange.id] = kept
-        self.sessions.setdefault(kept.exchange.session, {})[kept.exchange.id] = kept
-        for place, turn in _findable(kept):
-            self.findable[place] = turn
-            self.term_count += len(turn.terms)
-            for term, occurrences in Counter(turn.terms).items():
-                self.postings.setdefault(term, {})[place] = occurrences
-
-    def remove(self, kept: _Kept) -> int:
-        """Forget an exchange; how many turns it had."""
-        del self.exchanges[kept.exchange.id]
-        del self.sessions[kept.exchange.session][kept.exchange.id]
-        if not self.sessions[kept.exchange.session]:
-            del self.sessions[kept.exchange.session]
-        self.vectors.remove(_key(turn) for turn in kept.exchange.turns)
-        for place, turn in _findable(kept):
-            del self.findable[place]
-            self.term_count -= len(turn.terms)
-            for term in set(turn.terms):
-                del self.postings[term][place]
-                if not self.postings[term]:
-                    del self.postings[term]
-        return len(kept.exchange.turns)
-
-    def expire_notes(self, before: datetime) -> None:
-        for session, notes in list(self.ledger.items()):
-            kept = {message: value for message, value in notes.items() if value[1] >= before}
-            if kept:
-                self.ledger[session] = kept
-            else:
-                del self.ledger[session]
-
-    def in_session(self, session: SessionId) -> list[_Kept]:
-        """Its exchanges, oldest first."""
-        own = self.sessions.get(session, {}).values()
-        return sorted(own, key=lambda kept: (kept.exchange.at, kept.arrival))
-
-    @property
-    def mean_length(self) -> float:
-        return self.term_count / len(self.findable) if self.findable else 0.0
 
 
 class InMemoryStore(MemoryStore):
     """Bounded only by the process."""
 
     def __init__(self) -> None:
-        self._memories: dict[Scope, _Memory] = {}
+        self._memories: dict[Scope, ScopeMemory] = {}
         self._arrivals = count()
 
     async def append(self, exchange: Exchange) -> None:
-        memory = self._memories.setdefault(exchange.scope, _Memory())
+        memory = self._memories.setdefault(exchange.scope, ScopeMemory())
         for entry in exchange.ledger:
-            notes = memory.ledger.setdefault(exchange.session, {})
-            notes.setdefault(entry.message, (entry.note, exchange.at))
+            memory.note(exchange.session, entry, exchange.at)
         if not exchange.turns:
             self._drop_if_empty(exchange.scope)
             return
-        kept = _Kept(next(self._arrivals), exchange)
+        kept = Kept(next(self._arrivals), exchange)
         if known := memory.exchanges.get(exchange.id):
             if not _replaces(kept, known):
                 return
             kept.arrival = known.arrival
-            memory.remove(known)
+            memory.remove([known])
         memory.add(kept)
 
     async def history(self, scope: Scope, session: SessionId, *, limit: int) -> Sequence[Turn]:
@@ -143,11 +68,11 @@ class InMemoryStore(MemoryStore):
         return [replace(turn, terms=()) for turn in turns[-limit:]]
 
     async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
-        notes = self._memories.get(scope, _Memory()).ledger.get(session, {})
-        return {message: note for message, (note, _) in notes.items()}
+        notes = self._memories.get(scope, ScopeMemory()).notes(session)
+        return {message: note.text for message, note in notes.items()}
 
     async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
-        memory = self._memories.get(scope, _Memory())
+        memory = self._memories.get(scope, ScopeMemory())
         frequency = {term: len(memory.postings[term]) for term in terms if term in memory.postings}
         places = _likeliest(memory, searchable_terms(frequency, turn_count=len(memory.findable)))
         return Candidates(
@@ -160,14 +85,14 @@ class InMemoryStore(MemoryStore):
     async def sessions(
         self, scope: Scope, *, limit: int, before: datetime | None = None
     ) -> Sequence[SessionSummary]:
-        memory = self._memories.get(scope, _Memory())
+        memory = self._memories.get(scope, ScopeMemory())
         summaries = [_summary(name, memory.in_session(name)) for name in memory.sessions]
         earlier = [each for each in summaries if before is None or each.last_at < before]
         return sorted(earlier, key=lambda each: each.last_at, reverse=True)[: max(0, limit)]
 
     async def delete_session(self, scope: Scope, session: SessionId) -> int:
-        memory = self._memories.get(scope, _Memory())
-        turn_count = sum(memory.remove(kept) for kept in memory.in_session(session))
+        memory = self._memories.get(scope, ScopeMemory())
+        turn_count = memory.remove(memory.in_session(session))
         memory.ledger.pop(session, None)
         self._drop_if_empty(scope)
         return turn_count
@@ -176,13 +101,73 @@ class InMemoryStore(MemoryStore):
         turn_count = 0
         for scope, memory in list(self._memories.items()):
             old = [kept for kept in memory.exchanges.values() if kept.exchange.at < before]
-            turn_count += sum(memory.remove(kept) for kept in old)
+            turn_count += memory.remove(old)
             memory.expire_notes(before)
             self._drop_if_empty(scope)
         return turn_count
 
     async def session_count(self) -> int:
         return sum(len(memory.sessions) for memory in self._memories.values())
+
+    async def turns(
+        self,
+        scope: Scope,
+        *,
+        limit: int,
+        session: SessionId | None = None,
+        after: TurnPlace | None = None,
+        oldest_first: bool = False,
+    ) -> TurnPage:
+        memory = self._memories.get(scope, ScopeMemory())
+        placed = memory.placed(session)
+        if not oldest_first:
+            placed.reverse()
+        if after is not None:
+            placed = [one for one in placed if (one[0] > after if oldest_first else one[0] < after)]
+        page = placed[: max(0, limit)]
+        last = page[-1][0] if page and len(page) < len(placed) else None
+        return TurnPage([replace(turn, terms=()) for _, turn in page], last)
+
+    async def turn(self, scope: Scope, key: TurnKey) -> Turn | None:
+        found = self._memories.get(scope, ScopeMemory()).find(key)
+        return replace(found, terms=()) if found else None
+
+    async def add_turns(self, exchanges: Sequence[Exchange]) -> int:
+        added = 0
+        for exchange in exchanges:
+            memory = self._memories.get(exchange.scope, ScopeMemory())
+            if exchange.id in memory.exchanges:
+                added += memory.complete(exchange)
+            else:
+                await self.append(exchange)
+                added += len(exchange.turns)
+        return added
+
+    async def pin(self, scope: Scope, key: TurnKey, *, pinned: bool) -> bool:
+        memory = self._memories.get(scope, ScopeMemory())
+        found = memory.find(key)
+        if found is None:
+            return False
+        others = [each for each in memory.exchanges[key.exchange].exchange.turns if each != found]
+        memory.set_turns(key.exchange, [*others, replace(found, pinned=pinned)])
+        return True
+
+    async def pinned(self, scope: Scope, *, limit: int) -> Sequence[Turn]:
+        memory = self._memories.get(scope, ScopeMemory())
+        pinned = [replace(turn, terms=()) for _, turn in memory.placed() if turn.pinned]
+        return pinned[::-1][: max(0, limit)]
+
+    async def replace_turn(self, scope: Scope, turn: Turn) -> Forgotten | None:
+        memory = self._memories.get(scope, ScopeMemory())
+        found = memory.find(key_of(turn))
+        return memory.exchange_turn(found, turn) if found else None
+
+    async def delete_turn(self, scope: Scope, key: TurnKey) -> Forgotten | None:
+        memory = self._memories.get(scope, ScopeMemory())
+        found = memory.find(key)
+        forgotten = memory.exchange_turn(found, None) if found else None
+        self._drop_if_empty(scope)
+        return forgotten
 
     async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
         found = self._without_vector(embedder)
@@ -194,7 +179,7 @@ class InMemoryStore(MemoryStore):
     ) -> int:
         kept = 0
         for turn, row in zip(turns, rows, strict=True):
-            memory = self._memories.get(turn.scope, _Memory())
+            memory = self._memories.get(turn.scope, ScopeMemory())
             exchange = memory.exchanges.get(turn.key.exchange)
             if exchange is not None and exchange.version == turn.version:
                 memory.vectors.put(embedder, turn.key, row)
@@ -204,7 +189,7 @@ class InMemoryStore(MemoryStore):
     async def vectors(
         self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
     ) -> VectorPage:
-        memory = self._memories.get(scope, _Memory())
+        memory = self._memories.get(scope, ScopeMemory())
         return memory.vectors.page(embedder, after=after, limit=limit)
 
     async def embedding_backlog(self, embedder: str) -> int:
@@ -213,12 +198,12 @@ class InMemoryStore(MemoryStore):
     async def drop_other_vectors(self, embedder: str) -> int:
         return sum(memory.vectors.keep_only(embedder) for memory in self._memories.values())
 
-    def _without_vector(self, embedder: str) -> Iterator[tuple[_Place, Unembedded]]:
+    def _without_vector(self, embedder: str) -> Iterator[tuple[Place, Unembedded]]:
         for scope, memory in self._memories.items():
             for place, turn in memory.findable.items():
-                if not memory.vectors.has(embedder, _key(turn)):
+                if not memory.vectors.has(embedder, key_of(turn)):
                     version = memory.exchanges[turn.exchange].version
-                    yield place, Unembedded(scope, _key(turn), turn.message.text, version)
+                    yield place, Unembedded(scope, key_of(turn), turn.message.text, version)
 
     def _drop_if_empty(self, scope: Scope) -> None:
         memory = self._memories.get(scope)
@@ -226,24 +211,15 @@ class InMemoryStore(MemoryStore):
             del self._memories[scope]
 
 
-def _findable(kept: _Kept) -> list[tuple[_Place, Turn]]:
-    numbered = enumerate(kept.exchange.turns)
-    return [((kept.arrival, index), turn) for index, turn in numbered if turn.terms]
-
-
-def _key(turn: Turn) -> TurnKey:
-    return TurnKey(turn.exchange, turn.position)
-
-
-def _replaces(newcomer: _Kept, known: _Kept) -> bool:
+def _replaces(newcomer: Kept, known: Kept) -> bool:
     if not known.exchange.partial:
         return False
     return not newcomer.exchange.partial or newcomer.size > known.size
 
 
-def _likeliest(memory: _Memory, terms: Sequence[str]) -> list[_Place]:
+def _likeliest(memory: ScopeMemory, terms: Sequence[str]) -> list[Place]:
     """Places of the turns that hold any of `terms`, by BM25; equal ones, the newest first."""
-    scores: defaultdict[_Place, float] = defaultdict(float)
+    scores: defaultdict[Place, float] = defaultdict(float)
     for term in terms:
         postings = memory.postings[term]
         weight = inverse_document_frequency(len(postings), turn_count=len(memory.findable))
@@ -254,7 +230,7 @@ def _likeliest(memory: _Memory, terms: Sequence[str]) -> list[_Place]:
     return sorted(scores, key=lambda place: (scores[place], place), reverse=True)
 
 
-def _summary(name: SessionId, exchanges: Sequence[_Kept]) -> SessionSummary:
+def _summary(name: SessionId, exchanges: Sequence[Kept]) -> SessionSummary:
     return SessionSummary(
         id=name,
         started_at=exchanges[0].exchange.at,

@@ -36,11 +36,14 @@ class ScopeVectors:
         cursor = VectorCursor(f"{self._era}.{read + len(found)}")
         return VectorPage([key for key, _ in found], rows, cursor, era != self._era)
 
-    def remove(self, keys: Iterable[TurnKey]) -> None:
-        for key in keys:
-            for rows in self._rows.values():
-                if rows.pop(key, None) is not None:
-                    self._era = token_hex()
+    def remove(self, keys: Iterable[TurnKey]) -> int:
+        """Those of some turns, by every embedder; how many."""
+        found = [(rows, key) for key in keys for rows in self._rows.values() if key in rows]
+        for rows, key in found:
+            del rows[key]
+        if found:
+            self._era = token_hex()
+        return len(found)
 
     def keep_only(self, embedder: str) -> int:
         """Remove those of all other embedders; how many."""

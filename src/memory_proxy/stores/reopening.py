@@ -21,7 +21,11 @@ from memory_proxy.core.types import (
 )
 from memory_proxy.stores.base import (
     Candidates,
+    Forgotten,
     MemoryStore,
+    TurnKey,
+    TurnPage,
+    TurnPlace,
     Unembedded,
     VectorCursor,
     VectorPage,
@@ -85,6 +89,38 @@ class ReopeningStore(MemoryStore):
 
     async def session_count(self) -> int:
         return await self._opened().session_count()
+
+    async def turns(
+        self,
+        scope: Scope,
+        *,
+        limit: int,
+        session: SessionId | None = None,
+        after: TurnPlace | None = None,
+        oldest_first: bool = False,
+    ) -> TurnPage:
+        store = self._opened()
+        return await store.turns(
+            scope, limit=limit, session=session, after=after, oldest_first=oldest_first
+        )
+
+    async def turn(self, scope: Scope, key: TurnKey) -> Turn | None:
+        return await self._opened().turn(scope, key)
+
+    async def add_turns(self, exchanges: Sequence[Exchange]) -> int:
+        return await self._opened().add_turns(exchanges)
+
+    async def pin(self, scope: Scope, key: TurnKey, *, pinned: bool) -> bool:
+        return await self._opened().pin(scope, key, pinned=pinned)
+
+    async def pinned(self, scope: Scope, *, limit: int) -> Sequence[Turn]:
+        return await self._opened().pinned(scope, limit=limit)
+
+    async def replace_turn(self, scope: Scope, turn: Turn) -> Forgotten | None:
+        return await self._opened().replace_turn(scope, turn)
+
+    async def delete_turn(self, scope: Scope, key: TurnKey) -> Forgotten | None:
+        return await self._opened().delete_turn(scope, key)
 
     async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
         return await self._opened().unembedded(embedder, limit=limit)

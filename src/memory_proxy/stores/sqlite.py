@@ -23,10 +23,14 @@ from memory_proxy.core.types import (
     SessionSummary,
     Turn,
 )
-from memory_proxy.stores import sqlite_ledger, sqlite_reading, sqlite_vectors
+from memory_proxy.stores import sqlite_items, sqlite_ledger, sqlite_reading, sqlite_vectors
 from memory_proxy.stores.base import (
     Candidates,
+    Forgotten,
     MemoryStore,
+    TurnKey,
+    TurnPage,
+    TurnPlace,
     Unembedded,
     VectorCursor,
     VectorPage,
@@ -106,6 +110,40 @@ class SQLiteStore(MemoryStore):
 
     async def session_count(self) -> int:
         return await self._readers.run(sqlite_reading.session_count)
+
+    async def turns(
+        self,
+        scope: Scope,
+        *,
+        limit: int,
+        session: SessionId | None = None,
+        after: TurnPlace | None = None,
+        oldest_first: bool = False,
+    ) -> TurnPage:
+        read = partial(sqlite_items.turns, scope=scope, limit=limit, session=session)
+        return await self._readers.run(partial(read, after=after, oldest_first=oldest_first))
+
+    async def turn(self, scope: Scope, key: TurnKey) -> Turn | None:
+        return await self._readers.run(partial(sqlite_items.turn, scope=scope, key=key))
+
+    async def add_turns(self, exchanges: Sequence[Exchange]) -> int:
+        return await self._writer.work(partial(sqlite_items.add, exchanges=exchanges))
+
+    async def pin(self, scope: Scope, key: TurnKey, *, pinned: bool) -> bool:
+        work = partial(sqlite_items.pin, scope=scope, key=key, pinned=pinned)
+        return await self._writer.work(work)
+
+    async def pinned(self, scope: Scope, *, limit: int) -> Sequence[Turn]:
+        with _translated():
+            return sqlite_items.pinned(self._db, scope, limit=limit)
+
+    async def replace_turn(self, scope: Scope, turn: Turn) -> Forgotten | None:
+        work = partial(sqlite_items.replace_turn, scope=scope, new=turn)
+        return await self._writer.work(work)
+
+    async def delete_turn(self, scope: Scope, key: TurnKey) -> Forgotten | None:
+        work = partial(sqlite_items.delete_turn, scope=scope, key=key)
+        return await self._writer.work(work)
 
     async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
         read = partial(sqlite_vectors.unembedded, embedder=embedder, limit=limit)

@@ -56,8 +56,8 @@ FROM added WHERE scopes.id = added.scope
 
 
 @dataclass(frozen=True, slots=True)
-class _Newcomer:
-    """An exchange on its way in; `id` is its place in the order of arrival."""
+class Newcomer:
+    """An exchange on its way in, or some turns of it; `id` is its place in the order of arrival."""
 
     id: int
     scope: int
@@ -68,15 +68,15 @@ class _Newcomer:
 def append_all(db: sqlite3.Connection, exchanges: Sequence[Exchange]) -> None:
     if noted := [each for each in exchanges if each.ledger]:
         add_notes(db, _scope_ids(db, noted), noted)
-    for distinct in _without_repetition([each for each in exchanges if each.turns]):
+    for distinct in without_repetition([each for each in exchanges if each.turns]):
         if newcomers := _newcomers(db, distinct):
             _insert_exchanges(db, newcomers)
-            _insert_turns(db, newcomers)
-            _count_in_sessions(db, newcomers)
-            _count_in_scopes(db, newcomers)
+            insert_turns(db, newcomers, count(last_id(db, "turns") + 1))
+            count_in_sessions(db, newcomers)
+            count_in_scopes(db, newcomers)
 
 
-def _without_repetition(exchanges: Sequence[Exchange]) -> Iterator[list[Exchange]]:
+def without_repetition(exchanges: Sequence[Exchange]) -> Iterator[list[Exchange]]:
     """The exchanges in their order, cut where one comes a second time."""
     seen: dict[tuple[Scope, ExchangeId], Exchange] = {}
     for exchange in exchanges:
@@ -89,9 +89,9 @@ def _without_repetition(exchanges: Sequence[Exchange]) -> Iterator[list[Exchange
         yield list(seen.values())
 
 
-def _newcomers(db: sqlite3.Connection, exchanges: Sequence[Exchange]) -> list[_Newcomer]:
+def _newcomers(db: sqlite3.Connection, exchanges: Sequence[Exchange]) -> list[Newcomer]:
     """Those that are not stored yet; what they replace is removed, and its place becomes theirs."""
-    arrivals = count(_last_id(db, "exchanges") + 1)
+    arrivals = count(last_id(db, "exchanges") + 1)
     known = _known(db, exchanges)
     remove_exchanges(db, [id_ for id_, is_outdated in known.values() if is_outdated])
     places = {
@@ -105,7 +105,7 @@ def _newcomers(db: sqlite3.Connection, exchanges: Sequence[Exchange]) -> list[_N
     scopes = _scope_ids(db, chosen)
     sessions = _session_ids(db, scopes, chosen)
     return [
-        _Newcomer(
+        Newcomer(
             place,
             scopes[exchange.scope],
             sessions[scopes[exchange.scope], exchange.session],
@@ -144,7 +144,7 @@ def _session_ids(
     return {(scope, SessionId(name)): id_ for id_, scope, name in found}
 
 
-def _insert_exchanges(db: sqlite3.Connection, newcomers: Sequence[_Newcomer]) -> None:
+def _insert_exchanges(db: sqlite3.Connection, newcomers: Sequence[Newcomer]) -> None:
     rows = [
         (
             each.id,
@@ -160,20 +160,19 @@ def _insert_exchanges(db: sqlite3.Connection, newcomers: Sequence[_Newcomer]) ->
     insert(db, "INSERT INTO exchanges VALUES {rows}", rows)
 
 
-def _insert_turns(db: sqlite3.Connection, newcomers: Sequence[_Newcomer]) -> None:
-    ids = count(_last_id(db, "turns") + 1)
+def insert_turns(db: sqlite3.Connection, newcomers: Sequence[Newcomer], ids: Iterator[int]) -> None:
     rows: list[tuple[object, ...]] = []
     entries: list[tuple[object, ...]] = []
     for each in newcomers:
         for turn, id_ in zip(each.exchange.turns, ids, strict=False):
-            rows.append((id_, *from_turn(each.id, turn)))
+            rows.append((id_, *from_turn(each.scope, each.id, turn)))
             if turn.terms:
                 entries.append((id_, tokens(each.scope, turn.terms)))
     insert(db, "INSERT INTO turns VALUES {rows}", rows)
     insert(db, "INSERT INTO turn_index (rowid, tokens) VALUES {rows}", entries)
 
 
-def _count_in_sessions(db: sqlite3.Connection, newcomers: Sequence[_Newcomer]) -> None:
+def count_in_sessions(db: sqlite3.Connection, newcomers: Sequence[Newcomer]) -> None:
     turns: Counter[int] = Counter()
     times: dict[int, list[int]] = {}
     for each in newcomers:
@@ -183,7 +182,7 @@ def _count_in_sessions(db: sqlite3.Connection, newcomers: Sequence[_Newcomer]) -
     with_rows(db, _COUNT_IN_SESSIONS, rows)
 
 
-def _count_in_scopes(db: sqlite3.Connection, newcomers: Sequence[_Newcomer]) -> None:
+def count_in_scopes(db: sqlite3.Connection, newcomers: Sequence[Newcomer]) -> None:
     turns: Counter[int] = Counter()
     terms: Counter[int] = Counter()
     for each in newcomers:
@@ -198,5 +197,5 @@ def _size(exchange: Exchange) -> int:
     return sum(len(turn.message.text) for turn in exchange.turns)
 
 
-def _last_id(db: sqlite3.Connection, table: str) -> int:
+def last_id(db: sqlite3.Connection, table: str) -> int:
     return int(db.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0])

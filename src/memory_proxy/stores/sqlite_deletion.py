@@ -7,7 +7,7 @@ so that appends are not kept waiting.
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -126,6 +126,11 @@ def remove_exchanges(db: sqlite3.Connection, exchanges: Sequence[int]) -> int:
     return turns.total()
 
 
+def remove_if_empty(db: sqlite3.Connection, scopes: Collection[int]) -> None:
+    """Within a transaction: those of the scopes that hold nothing any more."""
+    with_rows(db, _REMOVE_EMPTY_SCOPES, [(scope,) for scope in scopes])
+
+
 def _remove_session(db: sqlite3.Connection, session: int) -> Slices:
     return (yield from _remove_all(db, "session = ?", session))
 
@@ -142,8 +147,7 @@ def _remove_all(db: sqlite3.Connection, condition: str, parameter: int) -> Slice
             found = fetch_json(db.execute(some, (parameter,)))
             if found:
                 removed += remove_exchanges(db, [exchange for exchange, _ in found])
-                scopes = {scope for _, scope in found}
-                with_rows(db, _REMOVE_EMPTY_SCOPES, [(scope,) for scope in scopes])
+                remove_if_empty(db, {scope for _, scope in found})
                 db.execute("UPDATE state SET erasures = erasures + 1")
         if not found:
             return removed

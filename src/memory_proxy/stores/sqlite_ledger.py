@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, cast
 
-from memory_proxy.core.types import Exchange, MessageDigest, Scope, SessionId
-from memory_proxy.stores.sqlite_rows import from_time
+import orjson
+
+from memory_proxy.core.types import Exchange, MessageDigest, Scope, SessionId, Turn
+from memory_proxy.stores.sqlite_rows import from_optional_time, from_time
 from memory_proxy.stores.sqlite_statements import fetch_json, insert
 
 LEDGER_TABLES: Final = (
@@ -24,9 +26,67 @@ LEDGER_TABLES: Final = (
     "CREATE INDEX ledger_by_time ON ledger (at)",
 )
 
+QUOTES_TABLES: Final = (
+    # Of notes kept so far nobody knows what they quote.
+    "DROP TABLE ledger",
+    """
+    CREATE TABLE ledger (
+        id INTEGER PRIMARY KEY,
+        scope INTEGER NOT NULL REFERENCES scopes,
+        session TEXT NOT NULL,
+        message TEXT NOT NULL,
+        note TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        UNIQUE (scope, session, message)
+    ) STRICT
+    """,
+    "CREATE INDEX ledger_by_time ON ledger (at)",
+    """
+    CREATE TABLE quotes (
+        turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+        note INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
+        PRIMARY KEY (turn, note)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX quotes_by_note ON quotes (note)",
+    """
+    CREATE TRIGGER forget_quoting_notes BEFORE DELETE ON turns BEGIN
+        DELETE FROM ledger WHERE id IN (SELECT note FROM quotes WHERE turn = OLD.id);
+    END
+    """,
+)
+
 _LEDGER: Final = """
 SELECT json_group_object(message, note) FROM scopes JOIN ledger ON ledger.scope = scopes.id
 WHERE tenant = ? AND user = ? AND session = ?
+"""
+
+
+_NO_QUOTES: Final = "[]"
+# What is quoted: JSON, [[exchange, position, edited_at], ...].
+_ASKED: Final = "WITH asked (scope, session, message, note, at, quotes) AS (VALUES {rows})"
+_QUOTED: Final = """
+exchanges CROSS JOIN turns ON turns.exchange = exchanges.id
+WHERE exchanges.scope = asked.scope AND exchanges.name = json_extract(quoted.value, '$[0]')
+AND turns.position = json_extract(quoted.value, '$[1]')
+AND turns.edited_at IS json_extract(quoted.value, '$[2]')
+"""
+_ADD_NOTES: Final = f"""
+{_ASKED}
+INSERT INTO ledger (scope, session, message, note, at)
+SELECT scope, session, message, note, at FROM asked WHERE NOT EXISTS (
+    SELECT 1 FROM json_each(asked.quotes) AS quoted WHERE NOT EXISTS (SELECT 1 FROM {_QUOTED})
+)
+ON CONFLICT DO NOTHING
+"""
+_ADD_QUOTES: Final = f"""
+{_ASKED}
+INSERT INTO quotes
+SELECT turns.id, ledger.id FROM asked
+CROSS JOIN ledger USING (scope, session, message, note)
+CROSS JOIN json_each(asked.quotes) AS quoted
+CROSS JOIN {_QUOTED}
+ON CONFLICT DO NOTHING
 """
 
 
@@ -38,13 +98,16 @@ def ledger(db: sqlite3.Connection, scope: Scope, session: SessionId) -> dict[Mes
 def add_notes(
     db: sqlite3.Connection, scopes: Mapping[Scope, int], exchanges: Sequence[Exchange]
 ) -> None:
-    """Within a transaction; of two notes for one message the first stays."""
+    """Within a transaction; of two notes for one message the first stays. A note that quotes what
+    is gone by now, or was changed, is not kept."""
     rows = [
-        (scopes[each.scope], each.session, entry.message, entry.note, from_time(each.at))
+        (scopes[each.scope], each.session, entry.message, entry.note, from_time(each.at),
+         _from_quotes(entry.quotes))
         for each in exchanges
         for entry in each.ledger
-    ]
-    insert(db, "INSERT INTO ledger VALUES {rows} ON CONFLICT DO NOTHING", rows)
+    ]  # fmt: skip
+    insert(db, _ADD_NOTES, rows)
+    insert(db, _ADD_QUOTES, [row for row in rows if row[-1] != _NO_QUOTES])
 
 
 def forget_notes(db: sqlite3.Connection, scope: Scope, session: SessionId) -> None:
@@ -56,6 +119,12 @@ def forget_notes(db: sqlite3.Connection, scope: Scope, session: SessionId) -> No
 def expire_notes(db: sqlite3.Connection, before: datetime) -> None:
     """Within a transaction."""
     _delete(db, "at < ?", (from_time(before),))
+
+
+def _from_quotes(turns: Sequence[Turn]) -> str:
+    return orjson.dumps(
+        [(each.exchange, each.position, from_optional_time(each.edited_at)) for each in turns]
+    ).decode()
 
 
 def _delete(db: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> None:

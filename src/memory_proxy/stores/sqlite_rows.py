@@ -14,21 +14,30 @@ _ROLES: Final = {role.value: role for role in Role}
 
 TURN_COLUMNS: Final = (
     "exchanges.name, turns.position, turns.role, turns.text, turns.tool_calls,"
-    " turns.tool_call_id, turns.at"
+    " turns.tool_call_id, turns.at, turns.pinned_in, turns.edited_at"
 )
 """What `to_turn` reads, in its order."""
 
-TurnRow = tuple[str, int, str, str, str | None, str | None, int]
+TurnRow = tuple[str, int, str, str, str | None, str | None, int, int | None, int | None]
 
 
 def to_turn(session: SessionId, row: TurnRow, terms: tuple[str, ...] = ()) -> Turn:
-    exchange, position, role, text, tool_calls, tool_call_id, at = row
+    exchange, position, role, text, tool_calls, tool_call_id, at, pinned_in, edited_at = row
     calls = _to_tool_calls(tool_calls) if tool_calls else ()
     message = Message(_ROLES[role], text, calls, tool_call_id)
-    return Turn(session, ExchangeId(exchange), position, message, to_time(at), terms)
+    return Turn(
+        session,
+        ExchangeId(exchange),
+        position,
+        message,
+        to_time(at),
+        terms,
+        pinned_in is not None,
+        None if edited_at is None else to_time(edited_at),
+    )
 
 
-def from_turn(exchange: int, turn: Turn) -> tuple[object, ...]:
+def from_turn(scope: int, exchange: int, turn: Turn) -> tuple[object, ...]:
     """A row of `turns`, in the order of its columns, without the id."""
     message = turn.message
     return (
@@ -40,6 +49,8 @@ def from_turn(exchange: int, turn: Turn) -> tuple[object, ...]:
         message.tool_call_id,
         from_time(turn.at),
         from_terms(turn.terms) if turn.terms else None,
+        scope if turn.pinned else None,
+        from_optional_time(turn.edited_at),
     )
 
 
@@ -50,6 +61,10 @@ def to_time(microseconds: int) -> datetime:
 def from_time(at: datetime) -> int:
     """Microseconds since 1970, exact."""
     return (at - _EPOCH) // _MICROSECOND
+
+
+def from_optional_time(at: datetime | None) -> int | None:
+    return None if at is None else from_time(at)
 
 
 def to_terms(json: str | None) -> tuple[str, ...]:

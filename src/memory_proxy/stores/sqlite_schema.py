@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from memory_proxy.core.errors import SchemaMismatch
-from memory_proxy.stores.sqlite_ledger import LEDGER_TABLES
+from memory_proxy.stores.sqlite_ledger import LEDGER_TABLES, QUOTES_TABLES
 
 APPLICATION_ID: Final = 0x4C4D5058
 """In the header of every file of ours (`PRAGMA application_id`): "LMPX"."""
@@ -106,10 +106,20 @@ _VECTORS: Final = (
     """,
 )
 
+_ITEMS: Final = (
+    # The scope, if it is pinned: so that the pinned ones of a scope are found at once.
+    "ALTER TABLE turns ADD COLUMN pinned_in INTEGER",
+    "CREATE INDEX pinned_turns ON turns (pinned_in) WHERE pinned_in IS NOT NULL",
+    "ALTER TABLE turns ADD COLUMN edited_at INTEGER",
+    "CREATE INDEX exchanges_by_scope ON exchanges (scope, at, id)",
+    *QUOTES_TABLES,
+)
+
 _MIGRATIONS: Final = (
     _FIRST,
     LEDGER_TABLES,
     _VECTORS,
+    _ITEMS,
 )
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 

@@ -18,7 +18,7 @@ _PUT_AT_ONCE: Final = 64
 _DROPPED_AT_ONCE: Final = 500
 
 # A longer or complete exchange replaces a shorter or partial one of the same name.
-_VERSION: Final = "(exchanges.size * 2 + exchanges.partial)"
+_VERSION: Final = "(exchanges.size * 2 + exchanges.partial + coalesce(turns.edited_at, 0))"
 _NUMBER: Final = "(SELECT id FROM embedders WHERE name = ?)"
 _OTHERS: Final = "embedder IN (SELECT id FROM embedders WHERE name <> ?)"
 
@@ -39,8 +39,8 @@ SELECT json_group_array(json_array(tenant, user, name, position, text, version))
 )
 """
 _PUT: Final = f"""
-WITH asked (embedder, tenant, user, name, position, version, vector) AS (VALUES {{rows}})
 INSERT INTO turn_vectors (turn, scope, embedder, vector)
+WITH asked (embedder, tenant, user, name, position, version, vector) AS (VALUES {{rows}})
 SELECT turns.id, scopes.id, asked.embedder, asked.vector FROM asked
 CROSS JOIN scopes ON scopes.tenant = asked.tenant AND scopes.user = asked.user
 CROSS JOIN exchanges ON exchanges.scope = scopes.id AND exchanges.name = asked.name

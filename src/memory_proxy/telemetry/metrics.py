@@ -57,6 +57,11 @@ class Metrics:
         self._waiting = Gauge(
             "memory_proxy_waiting_exchanges", "Exchanges on their way", registry=registry
         )
+        self._unembedded = Gauge(
+            "memory_proxy_embedding_backlog",
+            "Turns that wait for their vector",
+            registry=registry,
+        )
         self._routes: dict[tuple[str, int], Callable[[], None]] = {}
         self._latencies: dict[str, Callable[[float], None]] = {}
 
@@ -90,8 +95,9 @@ class Metrics:
     def dropped(self) -> None:
         self._dropped.inc()
 
-    def exposition(self, *, sessions: int, waiting: int) -> bytes:
+    def exposition(self, *, sessions: int, waiting: int, unembedded: int) -> bytes:
         """The text format that Prometheus scrapes."""
         self._sessions.set(sessions)
         self._waiting.set(waiting)
+        self._unembedded.set(unembedded)
         return generate_latest(self._registry)

@@ -10,6 +10,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_proxy import __version__
+from memory_proxy.core.types import Exchange
+from memory_proxy.embedding.base import Embedder
+from memory_proxy.embedding.guarded import GuardedEmbedder
+from memory_proxy.embedding.queries import QueryEmbedder
+from memory_proxy.memory.embedding_worker import EmbeddingWorker
 from memory_proxy.memory.manager import MemoryLimits, MemoryManager
 from memory_proxy.pipeline import Pipeline
 from memory_proxy.recorder import Recorder
@@ -20,7 +25,7 @@ from memory_proxy.stores.in_memory import InMemoryStore
 from memory_proxy.stores.reopening import ReopeningStore
 from memory_proxy.telemetry.metrics import Metrics
 from memory_proxy.upstream import Gate, Upstream
-from memory_proxy.web import health, routing_info, sessions
+from memory_proxy.web import health, items, routing_info, search, sessions, transfer
 from memory_proxy.web.access import Access
 from memory_proxy.web.errors import install_error_handlers
 from memory_proxy.web.proxy import proxy_handler
@@ -34,6 +39,9 @@ def create_app(
     base_url: str,
     *,
     store: MemoryStore | None = None,
+    embedder: Embedder | None = None,
+    embedding_batch_size: int = 32,
+    embedding_deadline_s: float = 0.06,
     limits: MemoryLimits | None = None,
     access: Access | None = None,
     litellm_key: str | None = None,
@@ -47,13 +55,24 @@ def create_app(
     """A proxy in front of the LiteLLM at `base_url`.
 
     `router` None turns memory off: everything passes through. Without `store` memories live as long
-    as the application; without `access` there is no key check, which is for tests and embedding.
+    as the application; without `embedder` recall goes by words; without `access` there is no key
+    check, which is for tests and for an application around this one.
     """
     metrics = Metrics()
-    memory = MemoryManager(ReopeningStore(store or InMemoryStore()), limits or MemoryLimits(), now)
+    opened = ReopeningStore(store or InMemoryStore())
+    guarded = GuardedEmbedder(embedder) if embedder else None
+    queries = QueryEmbedder(guarded, embedding_deadline_s) if guarded else None
+    embedding = EmbeddingWorker(opened, guarded, embedding_batch_size) if guarded else None
+    memory = MemoryManager(opened, limits or MemoryLimits(), now, queries=queries)
+
+    def on_stored(exchange: Exchange) -> None:
+        metrics.stored((now() - exchange.at).total_seconds())
+        if embedding:
+            embedding.wake()
+
     recorder = Recorder(
         memory.remember,
-        on_stored=lambda exchange: metrics.stored((now() - exchange.at).total_seconds()),
+        on_stored=on_stored,
         on_dropped=lambda _: metrics.dropped(),
     )
     upstream = Upstream(
@@ -63,7 +82,9 @@ def create_app(
         router, memory, recorder, upstream, metrics, supermemory_key, policies=policies
     )
     access = access or Access()
-    services = Services(memory, recorder, upstream, pipeline, metrics, access, max_body_bytes)
+    services = Services(
+        memory, recorder, upstream, pipeline, metrics, access, max_body_bytes, embedding
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -80,8 +101,8 @@ def create_app(
         app.add_middleware(CORSMiddleware, **cors)
         app.proxied = CORSMiddleware(proxy_handler, **cors)
     install_error_handlers(app)
-    for own in (health.routes, routing_info.routes, sessions.routes):
-        app.include_router(own)
+    for own in (health, routing_info, sessions, items, search, transfer):
+        app.include_router(own.routes)
     app.mount("/", proxy_handler)
     return app
 
@@ -107,7 +128,7 @@ def _is_own(path: str) -> bool:
 def _cors(origins: frozenset[str]) -> dict[str, Any]:
     return {
         "allow_origins": sorted(origins),
-        "allow_methods": ["GET", "POST", "DELETE"],
+        "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
         "allow_headers": ["*"],
         "expose_headers": [
             "x-request-id", "x-memory-user-id", "x-memory-session-id", "x-memory-status",

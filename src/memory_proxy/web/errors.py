@@ -15,7 +15,11 @@ from memory_proxy.core.errors import (
     RequestTooLarge,
 )
 from memory_proxy.core.types import Headers
+from memory_proxy.web.bodies import ClientLeft
 from memory_proxy.wire import dialect_of
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's name for a client that left before its answer."""
 
 
 def error_reply(error: MemoryProxyError, path: str, request_id: str) -> tuple[int, Headers, bytes]:
@@ -52,7 +56,11 @@ def install_error_handlers(app: FastAPI) -> None:
     async def render_foreign(request: Request, error: Exception) -> Response:
         return await render(request, _ours(error))
 
+    async def nobody_is_there(_: Request, __: Exception) -> Response:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+
     app.add_exception_handler(MemoryProxyError, render)
+    app.add_exception_handler(ClientLeft, nobody_is_there)
     app.add_exception_handler(HTTPException, render_foreign)
     app.add_exception_handler(RequestValidationError, render_foreign)
 

@@ -51,5 +51,9 @@ async def metrics(services: AppServices, _: ProvenCaller) -> Response:
         sessions = await services.memory.store.session_count()
     except StoreError:
         sessions = -1  # unknown
-    text = services.metrics.exposition(sessions=sessions, waiting=services.recorder.waiting)
+    text = services.metrics.exposition(
+        sessions=sessions,
+        waiting=services.recorder.waiting,
+        unembedded=services.embedding.backlog if services.embedding else 0,
+    )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -7,13 +7,11 @@ from random import getrandbits
 from time import perf_counter
 from typing import cast
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from memory_proxy.core.errors import (
     MemoryProxyError,
     NotFound,
-    RequestTimeout,
-    RequestTooLarge,
     UpgradeUnsupported,
 )
 from memory_proxy.core.types import (
@@ -26,19 +24,14 @@ from memory_proxy.core.types import (
 from memory_proxy.security.paths import check_path, is_llm_route
 from memory_proxy.telemetry.logs import request_id_of_context
 from memory_proxy.web.access import headers_of
-from memory_proxy.web.errors import error_reply
+from memory_proxy.web.bodies import ClientLeft, read_body
+from memory_proxy.web.errors import CLIENT_CLOSED_REQUEST, error_reply
 from memory_proxy.web.services import Services
 from memory_proxy.wire import select_format
 
 logger = logging.getLogger(__name__)
 
-_BODY_SILENCE_S = 30.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_CLIENT_CLOSED_REQUEST = 499  # nginx's name for a client that left before its answer
-
-
-class ClientLeft(Exception):
-    """The client closed its connection before its answer was complete."""
 
 
 async def proxy_handler(scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +48,7 @@ async def proxy_handler(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await _serve(services, scope, headers, receive, reply)
     except* ClientLeft:
-        reply.status = _CLIENT_CLOSED_REQUEST
+        reply.status = CLIENT_CLOSED_REQUEST
     except* Exception:  # the outer edge of a request: a bug of ours is one 500, and a log line
         logger.exception("a request failed by our own fault")
         await _refuse(services, reply, MemoryProxyError("internal error"), scope)
@@ -132,42 +125,9 @@ async def _admitted(
         raise NotFound(f"no such route: {method} {path}")
     query: str = scope["query_string"].decode("latin-1")
     caller = services.access.check(headers, query)
-    body = await _read_body(receive, headers, limit_bytes=services.max_body_bytes)
+    body = await read_body(receive, headers, limit_bytes=services.max_body_bytes)
     raw_path: str = scope["raw_path"].decode("ascii")
     return InboundRequest(method, path, raw_path, query, headers, body), caller
-
-
-async def _read_body(receive: Receive, headers: Headers, *, limit_bytes: int) -> bytes:
-    """Raises RequestTooLarge, RequestTimeout, and ClientLeft in a group of one."""
-    declared = first_header(headers, "content-length") or "0"
-    if declared.isdigit() and int(declared) > limit_bytes:
-        raise _too_large(limit_bytes)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await _next_message(receive)
-        if message["type"] == "http.disconnect":
-            raise ExceptionGroup("while its body was read", [ClientLeft()])
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit_bytes:
-            raise _too_large(limit_bytes)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-async def _next_message(receive: Receive) -> Message:
-    try:
-        async with asyncio.timeout(_BODY_SILENCE_S):
-            return await receive()
-    except TimeoutError as error:
-        raise RequestTimeout("the body stopped coming") from error
-
-
-def _too_large(limit_bytes: int) -> RequestTooLarge:
-    return RequestTooLarge(
-        f"the body is larger than {limit_bytes} bytes (memory_proxy.max_body_bytes)"
-    )
 
 
 async def _watch(receive: Receive) -> None:

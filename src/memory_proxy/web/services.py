@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from memory_proxy.core.errors import StoreError
+from memory_proxy.core.types import Scope
+from memory_proxy.memory.embedding_worker import EmbeddingWorker
 from memory_proxy.memory.manager import MemoryManager
 from memory_proxy.pipeline import Pipeline
 from memory_proxy.recorder import Recorder
@@ -17,6 +19,7 @@ from memory_proxy.web.access import Access
 logger = logging.getLogger(__name__)
 
 _LONGEST_CLEANUP_PAUSE_S = 60.0
+_SETTLE_S = 5.0
 
 
 @dataclass(slots=True)
@@ -28,15 +31,27 @@ class Services:
     metrics: Metrics
     access: Access
     max_body_bytes: int
+    embedding: EmbeddingWorker | None = None
 
     def degraded_parts(self) -> list[str]:
         """What does not work, or was mended with a loss, in words; [] when all is well."""
         parts = list(self.memory.store.notices)
         if self.recorder.is_failing:
             parts.append(f"store: refuses; {self.recorder.waiting} exchanges wait")
+        if self.memory.queries and (trouble := self.memory.queries.trouble):
+            parts.append(f"embedder: {trouble}; recall goes by words")
         if not self.upstream.is_open:
             parts.append("litellm: not running; it is being restarted")
         return parts
+
+    async def settled(self, scope: Scope) -> None:
+        """Wait until what the user was told is stored, so that our own API reads it."""
+        await self.recorder.settled(scope, timeout_s=_SETTLE_S)
+
+    def stored_directly(self) -> None:
+        """Something new is in the store that did not come by way of the recorder."""
+        if self.embedding is not None:
+            self.embedding.wake()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -44,10 +59,16 @@ class Services:
         async with self.upstream, self.memory.store, asyncio.TaskGroup() as tasks:
             cleanup = tasks.create_task(self._cleanup())
             try:
-                async with self.recorder.running():
+                async with self._embedding(), self.recorder.running():
                     yield
             finally:
                 cleanup.cancel()
+
+    def _embedding(self) -> AbstractAsyncContextManager[None]:
+        if self.embedding is not None:
+            return self.embedding.running()
+        logger.info("no embedder: recall goes by words")
+        return nullcontext()
 
     async def _cleanup(self) -> None:
         """Forgets what has outlived its time, if the configuration sets one."""

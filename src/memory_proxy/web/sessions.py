@@ -12,8 +12,6 @@ from memory_proxy.web.dependencies import AppServices, OwnScope
 
 routes = APIRouter(prefix="/memory/sessions")
 
-_SETTLE_S = 5.0
-
 
 class SessionItem(BaseModel):
     id: str
@@ -54,7 +52,7 @@ async def list_sessions(
     before: AwareDatetime | None = None,
 ) -> SessionList:
     """The most recent first; `before` takes up where the last list ended."""
-    await services.recorder.settled(scope, timeout_s=_SETTLE_S)
+    await services.settled(scope)
     found = await services.memory.store.sessions(scope, limit=limit, before=before)
     more = found[-1].last_at if len(found) == limit else None
     return SessionList(sessions=[_session_item(one) for one in found], next_before=more)
@@ -68,7 +66,7 @@ async def read_session(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
 ) -> SessionTurns:
     """The newest `limit` turns, oldest first."""
-    await services.recorder.settled(scope, timeout_s=_SETTLE_S)
+    await services.settled(scope)
     turns = await services.memory.store.history(scope, SessionId(session_id), limit=limit)
     if not turns:
         raise NotFound("no such session")
@@ -78,7 +76,7 @@ async def read_session(
 @routes.delete("/{session_id:path}")
 async def delete_session(session_id: str, services: AppServices, scope: OwnScope) -> Deleted:
     """Forgets the session wholly, also what was still on its way to the store."""
-    await services.recorder.settled(scope, timeout_s=_SETTLE_S)
+    await services.settled(scope)
     count = await services.memory.store.delete_session(scope, SessionId(session_id))
     if not count:
         raise NotFound("no such session")
