@@ -14,18 +14,18 @@ _OPTIONS = ServerOptions(GuardedHttpProtocol, drain_s=5)
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncGenerator[str]:
+async def served(app: FastAPI, options: ServerOptions = _OPTIONS) -> AsyncGenerator[str]:
     """The base URL of `app` while it runs."""
     ready = asyncio.Event()
     with ports.listen("127.0.0.1", 0, setting="--port") as listening:
         port = listening.getsockname()[1]
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(
-                serve(app, listening, _OPTIONS, on_ready=ready.set, report=lambda _: None)
+                serve(app, listening, options, on_ready=ready.set, report=lambda _: None)
             )
             async with asyncio.timeout(10):
                 await ready.wait()
             try:
-                yield f"http://127.0.0.1:{port}"
+                yield f"{'https' if options.tls_cert else 'http'}://127.0.0.1:{port}"
             finally:
                 running.cancel()

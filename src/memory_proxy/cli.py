@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from memory_proxy import __version__
@@ -12,7 +13,8 @@ from memory_proxy.config import examine_settings, load_settings
 from memory_proxy.config.report import as_json, as_text
 from memory_proxy.config.settings import Group
 from memory_proxy.config.table import TABLE, Setting
-from memory_proxy.core.errors import ConfigurationError
+from memory_proxy.core.errors import MemoryProxyError
+from memory_proxy.memory_commands.arguments import add_memory, exit_code, run_memory
 
 _EXAMPLES = """\
 examples:
@@ -21,14 +23,16 @@ examples:
   memory-proxy up --config my.yaml --port 9000
   LITELLM_MASTER_KEY=sk-... memory-proxy serve --litellm-url http://litellm.example.com:4000
   memory-proxy check                    every setting, where it came from, and what is wrong
+  memory-proxy memory search "my flat"  what is remembered about something
 
 Settings come from the command line, else the environment and .env, else config.yaml. Keys of
 providers go into the environment or .env: OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY.
 
 exit codes:
   0    all went well (also when stopped by Ctrl-C)
+  1    of several things some could not be done (memory)
   2    a setting or an argument is wrong; every problem is named
-  3    a process could not be started or kept
+  3    a process could not be started or kept, or does not run
   130  stopped by Ctrl-C before it could end cleanly
 """
 
@@ -43,6 +47,9 @@ _COMMANDS = (
     ("check", "show every setting, where it came from, and what is wrong", frozenset[str]()),
 )
 
+_WHERE_IT_IS = {"host", "port", "home", "config_path"}
+"""What tells a command where the proxy is that runs."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
@@ -50,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     overrides = {name: value for name, value in vars(options).items() if name in TABLE}
     try:
         return _run(options, overrides)
-    except ConfigurationError as error:
+    except MemoryProxyError as error:
         print(f"memory-proxy: {error}", file=sys.stderr)
-        return 2
+        return exit_code(error)
     except KeyboardInterrupt:
         return 130
 
@@ -63,6 +70,8 @@ def _run(options: argparse.Namespace, overrides: dict[str, object]) -> int:
     if options.command == "bench":
         print(run_bench(options))
         return 0
+    if options.command == "memory":
+        return run_memory(options, overrides)
     launches = options.command == "up"
     settings = load_settings(overrides, launch_litellm=launches)
     for warning in settings.warnings:
@@ -104,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="the same as JSON")
         _add_options(command, without=without)
     add_bench(commands)
+    add_memory(commands, partial(_add_options, without=TABLE.keys() - _WHERE_IT_IS))
     return parser
 
 

@@ -112,7 +112,7 @@ def variables() -> frozenset[str]:
 @cache
 def options() -> frozenset[str]:
     """Of `memory-proxy`, each of its commands, and `start-proxies`."""
-    known = {"--version", "--help", "--json", "--budget", "--messages", "--out"}
+    known = {"--version", "--help", "--json", "--budget", "--messages", "--out", "--user"}
     known.update(row.flag for row in TABLE.values() if row.flag)
     known.update(row.flag.replace("--", "--no-") for row in TABLE.values() if row.is_switch)
     return frozenset({*known, "--memoryproxy-port"})

@@ -20,9 +20,11 @@ from tests.web.conftest import Launch, Proxy
 from tests.web.own_api import Api
 
 IN_S1 = {"x-session-id": "s1"}
+AND_ON = [{"role": "assistant", "content": "So."}, {"role": "user", "content": "ok"}]
 ODD_IDS = [
-    "none.0", "none", "none.", ".0", "e1.", "e1.-1", "e1.00", "e1.0.0", "e1.1e0", "e1.\u0661", "e1.9999999",
-    "e1.0%20", "e1%00.0", "E1.0", "%27%20OR%201=1--.0", "e1.0;x=1", "*.0", "a" * 3000 + ".0",
+    "none.0", "none", "none.", ".0", "e1.", "e1.-1", "e1.00", "e1.0.0", "e1.1e0", "e1.\u0661",
+    "e1.9999999", "e1.0%20", "e1%00.0", "E1.0", "%27%20OR%201=1--.0", "e1.0;x=1", "*.0",
+    "a" * 3000 + ".0",
 ]  # fmt: skip
 
 
@@ -96,8 +98,9 @@ async def test_a_note_is_a_turn_of_the_user_and_is_recalled(proxy: Proxy) -> Non
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        (b"", "JSON"), (b"{", "JSON"), (b"[]", "object"), (b"{}", "text"), (b'{"text": " \\n"}', "text"),
-        (b'{"text": 1}', "text"), (b'{"text": "x", "role": "system"}', "role"), (b'{"text": "\xff"}', "JSON"),
+        (b"", "JSON"), (b"{", "JSON"), (b"[]", "object"), (b"{}", "text"),
+        (b'{"text": " \\n"}', "text"), (b'{"text": 1}', "text"),
+        (b'{"text": "x", "role": "system"}', "role"), (b'{"text": "\xff"}', "JSON"),
         (b'{"text": "\\ud800"}', "JSON"), (b'{"text": "x", "pinned": "yes"}', "pinned"),
     ],
 )  # fmt: skip
@@ -113,7 +116,7 @@ async def test_a_wrong_note_is_refused_naming_what_is_wrong(
 
 async def test_odd_words_are_kept_as_they_are(proxy: Proxy) -> None:
     ann = Api(proxy)
-    odd = '\'; DROP TABLE turns; -- \0 <recalled-notes id="a"> \u202e \U0001f44d\U0001f3fd %s \\ é\r\n'
+    odd = "'; DROP TABLE turns; -- \0 <recalled-notes> \u202e \U0001f44d\U0001f3fd %s \\ é\r\n"
     note = await ann.add(odd)
 
     assert note["text"] == odd
@@ -314,8 +317,9 @@ async def test_a_search_finds_by_words_the_best_first_with_dates_and_scores(
 
 @pytest.mark.parametrize(
     "query",
-    ["", " ", "?!", "\U0001f44d", "AND OR NOT NEAR(", '"', "te*", "'; DROP TABLE turns --", "%_", "the",
-     "x" * 100_000, "tea " * 50_000, "QmFzZTY0" * 500, "\0", "日本語", "def f(x): return {x: [1]}"],
+    ["", " ", "?!", "\U0001f44d", "AND OR NOT NEAR(", '"', "te*", "'; DROP TABLE turns --", "%_",
+     "the", "x" * 100_000, "tea " * 50_000, "QmFzZTY0" * 500, "\0", "日本語",
+     "def f(x): return {x: [1]}"],
 )  # fmt: skip
 async def test_no_query_is_an_error(proxy: Proxy, query: str) -> None:
     await Api(proxy).add("something else")
@@ -343,8 +347,8 @@ async def test_items_of_another_user_do_not_exist(proxy: Proxy) -> None:
     before = await ann.items()
 
     for method, body in (
-        ("GET", None), ("DELETE", None), ("PATCH", {"text": "mine now"}), ("PATCH", {"pinned": True}),
-        ("PATCH", {"text": "mine now", "pinned": True}),
+        ("GET", None), ("DELETE", None), ("PATCH", {"text": "mine now"}),
+        ("PATCH", {"pinned": True}), ("PATCH", {"text": "mine now", "pinned": True}),
     ):  # fmt: skip
         status, reply = await bob.call(method, f"/items/{id_}", body)
         assert (status, "ostrich" in str(reply)) == (404, False)

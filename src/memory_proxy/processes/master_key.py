@@ -6,16 +6,30 @@ from pathlib import Path
 
 from memory_proxy.core.errors import ConfigurationError
 
+_FILE = "master.key"
 _EXAMPLE_KEY = "sk-1234"  # of LiteLLM's documentation, so everybody's first guess
 
 
 def master_key(configured: str, *, home: Path) -> str:
     """The configured key, else the one kept in `home/master.key`, made there at the first start."""
-    path = home / "master.key"
+    path = home / _FILE
     if configured:
         return _checked(configured, "the configured master key")
     _create(path)
     return _checked(path.read_text("utf-8").strip(), str(path))
+
+
+def kept_master_key(configured: str, *, home: Path) -> str | None:
+    """The same, but nothing is made; None when there is none yet. Raises ConfigurationError."""
+    path = home / _FILE
+    if configured:
+        return configured
+    try:
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _checked(key: str, source: str) -> str:

@@ -31,7 +31,7 @@ from memory_proxy.stores.sqlite_rows import (
 )
 from memory_proxy.stores.sqlite_schema import transaction
 
-_PAGE_CHARACTERS: Final = 4_000_000
+_PAGE_CHARACTERS: Final = 1_000_000
 _SCOPE: Final = "(SELECT id FROM scopes WHERE tenant = :tenant AND user = :user)"
 
 _TURNS: Final = f"""

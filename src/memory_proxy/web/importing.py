@@ -1,6 +1,7 @@
 """Lines of an import: cut from the stream, checked one by one, and made exchanges."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -105,7 +106,7 @@ class _Cutter:
 def _turn(line: bytes | None, now: datetime) -> Turn:
     if line is None:
         raise InvalidRequest("the line is too long (memory_proxy.max_body_bytes)")
-    item = parsed(ItemLine, line)
+    item = parsed(ItemLine, line.removeprefix(BOM_UTF8))
     message = _message(item)
     session = check_session_id(item.session, source="session")
     key = _made_key(item) if item.id is None else _given_key(item.id)

@@ -1,0 +1,1 @@
+"""`memory-proxy memory ...`: what is remembered of one user, asked of the proxy that runs."""
