@@ -1,7 +1,7 @@
 """Pins every dependency with its hashes, in files that name no index: `make lock`.
 
-Four files come out: what installs the rest (bootstrap.txt), what the proxy runs on (run.txt), what the
-tests add (test.txt), and LiteLLM's own environment (src/memory_proxy/processes/litellm.txt).
+Four files come out: what installs the rest (bootstrap.txt), what the proxy runs on (run.txt), what
+the tests add (test.txt), and LiteLLM's own environment (src/memory_proxy/processes/litellm.txt).
 """
 
 import subprocess

@@ -13,7 +13,7 @@ from memory_proxy.core.types import (
     Turn,
     UserId,
 )
-from memory_proxy.retrieval.terms import index_terms
+from memory_proxy.retrieval.entries import entry_of
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 ANN = Scope(TenantId("default"), UserId("ann"))
@@ -38,7 +38,14 @@ def an_exchange(
 ) -> Exchange:
     at = NOON + timedelta(minutes=minute)
     turns = tuple(
-        Turn(SessionId(session), ExchangeId(name), i, message, at, index_terms(message.text))
+        Turn(
+            SessionId(session),
+            ExchangeId(name),
+            i,
+            message,
+            at,
+            entry_of(message, SessionId(session), at),
+        )
         for i, message in enumerate(messages)
     )
     return Exchange(ExchangeId(name), scope, SessionId(session), turns, at, partial)

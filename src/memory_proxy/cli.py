@@ -14,7 +14,7 @@ from memory_proxy.config.report import as_json, as_text
 from memory_proxy.config.settings import Group
 from memory_proxy.config.table import TABLE, Setting
 from memory_proxy.core.errors import MemoryProxyError
-from memory_proxy.memory_commands.arguments import add_memory, exit_code, run_memory
+from memory_proxy.memory_commands.arguments import add_memory, add_why, exit_code, run_memory
 
 _EXAMPLES = """\
 examples:
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, object]) -> int:
     if options.command == "bench":
         print(run_bench(options))
         return 0
-    if options.command == "memory":
+    if options.command in ("memory", "why"):
         return run_memory(options, overrides)
     launches = options.command == "up"
     settings = load_settings(overrides, launch_litellm=launches)
@@ -113,7 +113,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="the same as JSON")
         _add_options(command, without=without)
     add_bench(commands)
-    add_memory(commands, partial(_add_options, without=TABLE.keys() - _WHERE_IT_IS))
+    where_it_is = partial(_add_options, without=TABLE.keys() - _WHERE_IT_IS)
+    add_memory(commands, where_it_is)
+    add_why(commands, where_it_is)
     return parser
 
 

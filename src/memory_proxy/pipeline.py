@@ -5,7 +5,9 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import blake2b
+from random import getrandbits
 from time import perf_counter
 
 from memory_proxy.core.errors import InvalidRequest, UpstreamError
@@ -16,11 +18,13 @@ from memory_proxy.core.types import (
     LedgerEntry,
     Scope,
     SessionId,
+    TraceId,
     UpstreamResponse,
     first_header,
 )
 from memory_proxy.memory.capture import Conversation, exchange_of
 from memory_proxy.memory.manager import MemoryManager
+from memory_proxy.memory.traces import Trace, Traces, dropped_turns, recalled_turns
 from memory_proxy.recollection import Recollection, Recollector
 from memory_proxy.recorder import Recorder
 from memory_proxy.routing.memory_router import (
@@ -75,6 +79,7 @@ class Pipeline:
     recorder: Recorder
     upstream: Upstream
     metrics: Metrics
+    traces: Traces
     supermemory_key: str | None = None
     policies: Mapping[RequestClass, MemoryMode] = field(default_factory=lambda: DEFAULT_POLICIES)
 
@@ -139,6 +144,8 @@ class Pipeline:
             reads=mode.reads or request_class is RequestClass.TOOL_LOOP,
             recalls=mode.reads and self._may_recall(request),
         )  # fmt: skip
+        trace = _trace(scope, session.id, request_class, mode, found, at=self.memory.now())
+        self.traces.add(trace)
         body = wire.write(request, history=found.history, notes=found.notes)
         own = (
             ("x-litellm-end-user-id", scope.user),
@@ -146,7 +153,7 @@ class Pipeline:
         )
         return Plan(
             self._outbound(inbound, self._for_supermemory(inbound, body), own),
-            _marks(scope, session.id, found),
+            (*_marks(scope, session.id, found), ("x-memory-trace", trace.id)),
             wire,
             Conversation(scope, session.id, request.messages, found.follows, found.is_known),
             stores_turns=mode.writes,
@@ -227,6 +234,23 @@ def _understood(wire: WireFormat | None, body: bytes) -> ChatRequest | None:
 
 def _asked(request: ChatRequest) -> Asked:
     return Asked(request.messages, request.newest_is_human, request.tool_count, request.max_tokens)
+
+
+def _trace(
+    scope: Scope,
+    session: SessionId,
+    request_class: RequestClass,
+    mode: MemoryMode,
+    found: Recollection,
+    *,
+    at: datetime,
+) -> Trace:
+    """The receipt for what memory did; it is looked up inside its scope, so the id is no secret."""
+    return Trace(
+        TraceId(f"{getrandbits(64):016x}"), scope, at, session, request_class, mode, found.asked,
+        found.found.considered, recalled_turns(found.found), dropped_turns(found.found),
+        found.ledger_effect, found.trouble, found.milliseconds,
+    )  # fmt: skip
 
 
 def _marks(scope: Scope, session: SessionId, found: Recollection) -> Headers:

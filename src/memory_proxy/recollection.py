@@ -8,6 +8,7 @@ from time import perf_counter
 from memory_proxy.core.types import Exchange, ExchangeId, LedgerEntry, Message, Role, Scope
 from memory_proxy.memory.ledger import Ledger, entry_for, ids_in
 from memory_proxy.memory.manager import History, MemoryManager, MemoryTrouble
+from memory_proxy.memory.notes import Notes
 from memory_proxy.memory.wrappers import spoken
 from memory_proxy.recorder import Recorder
 from memory_proxy.routing.sessions import Session
@@ -29,8 +30,15 @@ class Recollection:
     is_known: bool = True
     notes: Mapping[int, str] = field(default_factory=dict[int, str])
     new_entry: LedgerEntry | None = None
-    recalled: int = 0  # turns in the new note
+    found: Notes = field(default_factory=Notes)  # the new note, and what is not in it
+    asked: str = ""  # what was searched for
+    milliseconds: Mapping[str, float] = field(default_factory=dict[str, float])
     trouble: str | None = None
+
+    @property
+    def recalled(self) -> int:
+        """Turns in the new note."""
+        return len(self.found.turns)
 
     @property
     def ledger_effect(self) -> str:
@@ -63,8 +71,10 @@ class Recollector:
                 found = await self._with_history(found, scope, session, request, ledger, unsaved)
                 if not reads:
                     found = replace(found, history=())
+                session_read = perf_counter()
                 if recalls and _awaits_note(ledger, request):
                     found = await self._with_new_note(found, scope, request)
+                found = replace(found, milliseconds=_steps(started, session_read))
         except MemoryTrouble as trouble:
             self.metrics.degraded(str(trouble))
             return replace(found, trouble=str(trouble))
@@ -111,7 +121,13 @@ class Recollector:
         new = await self.memory.recall(scope, asked, held=held, quoted=ids_in(earlier))
         notes = {**found.notes, newest: new.text} if new.text else found.notes
         entry = entry_for(said, new)
-        return replace(found, notes=notes, new_entry=entry, recalled=len(new.turns))
+        return replace(found, notes=notes, new_entry=entry, found=new, asked=asked)
+
+
+def _steps(started: float, session_read: float) -> dict[str, float]:
+    """How long reading the session took, and recalling from all the others."""
+    spans = {"session": session_read - started, "recall": perf_counter() - session_read}
+    return {step: round(seconds * 1000, 2) for step, seconds in spans.items()}
 
 
 def _replayed(ledger: Ledger, request: ChatRequest) -> Recollection:

@@ -123,7 +123,14 @@ async def test_every_answer_comes_as_json_too(shell: Shell) -> None:
     assert (await shell.json("search", "tea"))["results"][0]["id"] == item["id"]
     assert await shell.json("unpin", item["id"]) == [{**item, "pinned": False}]
     assert await shell.json("forget", item["id"]) == [
-        {"id": item["id"], "turns": 1, "index_entries": 1, "ledger_entries": 0, "vectors": 0}
+        {
+            "id": item["id"],
+            "turns": 1,
+            "index_entries": 1,
+            "ledger_entries": 0,
+            "vectors": 0,
+            "traces": 0,
+        }
     ]
     assert await shell.json("list") == {"items": [], "next_after": None}
 

@@ -14,7 +14,7 @@ from memory_proxy.config import examine_settings
 from memory_proxy.config.models import references
 from memory_proxy.config.yaml_file import read_config_file
 from memory_proxy.memory.notes import render_notes
-from memory_proxy.retrieval.ranking import Scored
+from memory_proxy.retrieval.recalled import Recalled, Scored
 from tests.docs.not_run import NOT_RUN, entry_for
 from tests.docs.pages import ROOT, WITH_BLOCKS, Block, all_blocks, blocks_of, name_of
 from tests.docs.reader import RUN, Ports, Reader, node
@@ -102,7 +102,7 @@ def test_the_tutorial_shows_notes_as_they_are() -> None:
     (shown,) = [block for block in all_blocks("picture") if "<recalled-notes" in block.text]
     said = an_exchange(user("The tomatoes stand on the balcony"), name="f3a9d07c51e2").turns[0]
     turn = replace(said, at=datetime(2026, 11, 23, tzinfo=UTC))
-    notes = render_notes([Scored(turn, 1.0, 1.0)], (), budget_tokens=2_000, mark="5c0a9b1e")
+    notes = render_notes(Recalled((Scored(turn, 1.0),)), (), budget_tokens=2_000, mark="5c0a9b1e")
 
     assert shown.text == f"Where are my tomatoes?\n\n{notes.text}\n"
 

@@ -13,10 +13,10 @@ from memory_proxy.embedding.guarded import GuardedEmbedder
 from memory_proxy.embedding.hashing import HashingEmbedder
 from memory_proxy.embedding.quantising import lengths
 from memory_proxy.memory.embedding_worker import EmbeddingWorker
-from memory_proxy.stores.base import MemoryStore, TurnKey, VectorPage
+from memory_proxy.stores.base import MemoryStore, VectorPage
 from memory_proxy.stores.opening import open_store
 from tests.embedding.scripted import ScriptedEmbedder
-from tests.stores.exchanges import ANN, SESSION, exchange
+from tests.stores.exchanges import ANN, SESSION, exchange, texts_of
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -79,7 +79,7 @@ async def test_the_vectors_are_the_embedders(
         await settled(worker)
 
     page = await _vectors(store, scripted)
-    own = await HashingEmbedder().embed([texts[key.position] for key in page.keys])
+    own = await HashingEmbedder().embed(await texts_of(store, page))
     cosines = (page.rows.astype(np.float32) * own).sum(axis=1) / lengths(page.rows)
     assert np.allclose(cosines, 1, atol=0.001)
 
@@ -170,16 +170,18 @@ async def test_a_fault_in_the_embedder_ends_nothing(
 async def test_a_text_that_the_embedder_refuses_holds_up_no_other(
     store: MemoryStore, scripted: ScriptedEmbedder
 ) -> None:
-    await store.append(exchange("e", "one", "two", "far too long", "four", "five"))
+    await store.append(exchange("e", "tea", "milk", "far too long", "cake", "pear"))
     scripted.refuses = "far too long"
     worker = worker_for(store, scripted, batch_size=8)
     async with worker.running():
         await settled(worker)
 
     page = await _vectors(store, scripted)
-    empty = [key.position for key, row in zip(page.keys, page.rows, strict=True) if not row.any()]
-    assert len(page.keys) == 5
-    assert empty == [2]
+    told = await texts_of(store, page)
+    assert len(told) == 5
+    assert [text for text, row in zip(told, page.rows, strict=True) if not row.any()] == [
+        "far too long"
+    ]
 
 
 async def test_an_embedder_that_refuses_everything_marks_no_text_as_done(
@@ -233,6 +235,7 @@ async def _vectors(store: MemoryStore, embedder: Embedder) -> VectorPage:
 
 async def _texts(store: MemoryStore, embedder: Embedder) -> Sequence[str]:
     """What has a vector, in the order of the session."""
-    keys = set((await _vectors(store, embedder)).keys)
+    page = await _vectors(store, embedder)
+    embedded = await store.turns_numbered(ANN, page.numbers.tolist())
     turns = await store.history(ANN, SESSION, limit=1_000)
-    return [t.message.text for t in turns if TurnKey(t.exchange, t.position) in keys]
+    return [turn.message.text for turn in turns if turn in embedded.values()]

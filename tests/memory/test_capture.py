@@ -65,8 +65,8 @@ def test_tool_calls_and_their_answers_are_kept_but_tool_output_is_not_findable()
     exchange = captured(user("look"), call, answer, reply=assistant("found"), is_known=True)
 
     assert [turn.message for turn in exchange.turns] == [answer, assistant("found")]
-    assert exchange.turns[0].terms == ()
-    assert exchange.turns[1].terms == ("found",)
+    assert exchange.turns[0].entry == b""
+    assert exchange.turns[1].entry != b""
 
 
 def test_our_own_notes_are_never_stored_again() -> None:

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from memory_proxy.memory.notes import Notes, render_notes, without_notes
 from memory_proxy.memory.tokens import estimate_tokens
-from memory_proxy.retrieval.ranking import Scored
+from memory_proxy.retrieval.recalled import Recalled, Scored
 from tests.examples import an_exchange, user
 
 
 def scored(text: str, name: str = "e1") -> Scored:
-    return Scored(an_exchange(user(text), name=name).turns[0], 1.0, 1.0)
+    return Scored(an_exchange(user(text), name=name).turns[0], 1.0)
 
 
 def rendered(*texts: str, budget: int = 2_000, terms: tuple[str, ...] = ()) -> Notes:
-    notes = [scored(text, f"e{i}") for i, text in enumerate(texts)]
-    return render_notes(notes, terms, budget_tokens=budget, mark="5f2c8a1b")
+    found = Recalled(tuple(scored(text, f"e{i}") for i, text in enumerate(texts)))
+    return render_notes(found, terms, budget_tokens=budget, mark="5f2c8a1b")
 
 
 def test_a_note_says_what_was_said_when_and_by_whom() -> None:
@@ -46,7 +46,7 @@ def test_the_budget_is_never_exceeded_and_the_best_come_first() -> None:
 
 
 def test_a_budget_too_small_for_anything_says_nothing() -> None:
-    assert rendered("I like tea", budget=10) == Notes()
+    assert rendered("I like tea", budget=10).text == ""
 
 
 def test_a_long_turn_is_cut_to_the_part_that_answers() -> None:

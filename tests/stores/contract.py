@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_proxy.core.types import (
-    Exchange,
     LedgerEntry,
     Message,
     MessageDigest,
@@ -28,9 +27,11 @@ from tests.stores.exchanges import (
     becomes_true,
     exchange,
     exchange_of,
+    findable,
     minutes,
     scope,
     texts,
+    texts_of,
 )
 
 LATER = SessionId("later")
@@ -78,8 +79,8 @@ class MemoryStoreContract:
         assert list(await store.history(ANN, SESSION, limit=0)) == []
         assert list(await store.history(ANN, SESSION, limit=-1)) == []
         assert list(await store.history(ANN, SessionId("other"), limit=9)) == []
-        assert list((await store.candidates(ANN, ["tea"], limit=0)).turns) == []
-        assert list((await store.candidates(ANN, [], limit=9)).turns) == []
+        assert list((await store.entries(ANN, after=None, limit=0)).numbers) == []
+        assert await store.turns_numbered(ANN, []) == {}
         assert list(await store.sessions(ANN, limit=0)) == []
 
     async def test_exchanges_of_the_same_time_keep_the_order_of_arrival(
@@ -107,7 +108,7 @@ class MemoryStoreContract:
 
         turns = await store.history(ANN, SESSION, limit=99)
 
-        assert list(turns) == [replace(turn, terms=()) for turn in stored.turns]
+        assert list(turns) == [replace(turn, entry=b"") for turn in stored.turns]
 
     async def test_times_are_aware_utc_to_the_microsecond(self, store: MemoryStore) -> None:
         early = T0.replace(year=1905) + timedelta(microseconds=1)
@@ -135,7 +136,7 @@ class MemoryStoreContract:
         assert [(s.id, s.turn_count, s.last_at) for s in await store.sessions(ANN, limit=9)] == [
             (SESSION, 1, minutes(1))
         ]
-        assert (await store.candidates(ANN, ["words"], limit=9)).turn_count == 1
+        assert await findable(store) == ["first words"]
 
     async def test_a_complete_exchange_replaces_a_partial_one(self, store: MemoryStore) -> None:
         await store.append(exchange("e", "question", "half an ans", minute=1, partial=True))
@@ -143,9 +144,7 @@ class MemoryStoreContract:
         await store.append(exchange("e", "question", "answer", minute=1))
 
         assert texts(await store.history(ANN, SESSION, limit=9)) == ["question", "answer", "then"]
-        found = await store.candidates(ANN, ["half", "answer"], limit=9)
-        assert found.frequency == {"answer": 1}
-        assert found.turn_count == 3
+        assert await findable(store) == ["then", "question", "answer"]
 
     async def test_a_partial_exchange_never_replaces_a_complete_one(
         self, store: MemoryStore
@@ -186,8 +185,7 @@ class MemoryStoreContract:
         await asyncio.gather(*map(store.append, same))
 
         assert texts(await store.history(ANN, SESSION, limit=99)) == ["whole words"]
-        found = await store.candidates(ANN, ["whole", "half"], limit=9)
-        assert (found.turn_count, found.mean_length, found.frequency) == (1, 2.0, {"whole": 1})
+        assert await findable(store) == ["whole words"]
 
     async def test_an_append_whose_caller_left_is_still_written(self, store: MemoryStore) -> None:
         waiting = [asyncio.ensure_future(store.append(exchange(f"e{n}"))) for n in range(20)]
@@ -245,10 +243,8 @@ class MemoryStoreContract:
 
         for owner in (ANN, BOB, other_tenant):
             own = [f"tea of {owner.tenant} {owner.user}"]
-            found = await store.candidates(owner, ["tea"], limit=9)
             assert texts(await store.history(owner, SESSION, limit=9)) == own
-            assert texts(found.turns) == own
-            assert (found.turn_count, found.frequency) == (1, {"tea": 1})
+            assert await findable(store, owner) == own
             assert [s.turn_count for s in await store.sessions(owner, limit=9)] == [1]
         assert await store.delete_session(BOB, SESSION) == 1
         assert len(await store.history(ANN, SESSION, limit=9)) == 1
@@ -264,8 +260,7 @@ class MemoryStoreContract:
             await store.append(exchange("e", f"tea {number}", of=owner, session=session))
 
         for number, owner in enumerate(owners):
-            found = await store.candidates(owner, ["tea", str(number)], limit=9)
-            assert texts(found.turns) == [f"tea {number}"]
+            assert await findable(store, owner) == [f"tea {number}"]
             assert texts(await store.history(owner, SessionId(session), limit=9)) == [
                 f"tea {number}"
             ]
@@ -289,137 +284,85 @@ class MemoryStoreContract:
 
     # What is found
 
-    async def test_candidates_come_with_their_terms_and_the_likeliest_first(
+    async def test_entries_come_in_the_order_of_their_numbers(self, store: MemoryStore) -> None:
+        await store.append(exchange("e1", "tea is hot", "cake as well"))
+        await store.append(exchange("e2", "another", session=LATER))
+
+        page = await store.entries(ANN, after=None)
+
+        assert await texts_of(store, page) == ["tea is hot", "cake as well", "another"]
+        assert list(page.numbers) == sorted(set(page.numbers))
+        assert page.restarts
+
+    async def test_turns_come_by_their_numbers_without_their_entries(
         self, store: MemoryStore
     ) -> None:
-        await store.append(exchange("e1", "tea is hot", "tea and cake and more talk"))
-        await store.append(exchange("e2", "nothing here", "tea with teal cups", session=LATER))
+        stored = exchange("e", "tea", "cake")
+        await store.append(stored)
+        await store.append(exchange("gone", "milk", session=LATER))
+        first, second, gone = (await store.entries(ANN, after=None)).numbers.tolist()
+        await store.delete_session(ANN, LATER)
 
-        found = await store.candidates(ANN, ["teal", "tea"], limit=9)
+        found = await store.turns_numbered(ANN, [gone, second, first, 999])
 
-        assert texts(found.turns) == [
-            "tea with teal cups",
-            "tea is hot",
-            "tea and cake and more talk",
-        ]
-        assert found.turns[0].terms == ("tea", "with", "teal", "cups")
-        assert found.turns[0].session == LATER
-        assert texts((await store.candidates(ANN, ["teal", "tea"], limit=1)).turns) == [
-            "tea with teal cups"
-        ]
+        assert found == {
+            first: replace(stored.turns[0], entry=b""),
+            second: replace(stored.turns[1], entry=b""),
+        }
+        assert await store.turns_numbered(BOB, [first]) == {}
 
-    async def test_frequencies_count_turns_and_only_of_terms_that_are_there(
-        self, store: MemoryStore
-    ) -> None:
-        await store.append(exchange("e1", "tea tea tea", "tea cake"))
-        await store.append(exchange("e2", "cake"))
+    async def test_turns_without_an_entry_are_kept_but_not_found(self, store: MemoryStore) -> None:
+        await store.append(exchange("e", "tea", ""))
 
-        found = await store.candidates(ANN, ["tea", "cake", "tea", "absent"], limit=9)
-
-        assert found.frequency == {"tea": 2, "cake": 2}
-        assert (found.turn_count, found.mean_length) == (3, 2.0)
-
-    async def test_turns_without_terms_are_kept_but_not_found(self, store: MemoryStore) -> None:
-        silent = exchange("e", "tea", "")
-        await store.append(silent)
-
-        found = await store.candidates(ANN, ["tea", ""], limit=9)
-
-        assert (texts(found.turns), found.turn_count, found.mean_length) == (["tea"], 1, 1.0)
+        assert await findable(store) == ["tea"]
         assert len(await store.history(ANN, SESSION, limit=9)) == 2
 
-    async def test_terms_are_literal(self, store: MemoryStore) -> None:
-        literal = [
-            "te*",
-            '"tea"',
-            "NEAR(",
-            "OR",
-            "NOT",
-            "tokens:tea",
-            "^tea",
-            "{a",
-            "-tea",
-            "%",
-            "_",
-        ]
-        await store.append(exchange("plain", "tea teal or not near a tokens"))
-        for number, term in enumerate(literal):
-            await store.append(exchange(f"e{number}", term))
+    async def test_a_reader_of_entries_goes_on_where_it_was(self, store: MemoryStore) -> None:
+        await store.append(exchange("e1", "pear", "plum", "fig"))
+        first = await store.entries(ANN, after=None, limit=2)
+        second = await store.entries(ANN, after=first.cursor, limit=2)
+        third = await store.entries(ANN, after=second.cursor, limit=2)
+        await store.append(exchange("bobs", "hidden", of=BOB))
+        await store.append(exchange("e2", "date"))
+        fourth = await store.entries(ANN, after=third.cursor, limit=2)
 
-        for term in literal:
-            found = await store.candidates(ANN, [term], limit=9)
-            assert (texts(found.turns), found.frequency) == ([term], {term: 1})
+        pages = [first, second, third, fourth]
+        told = [await texts_of(store, page) for page in pages]
+        assert told == [["pear", "plum"], ["fig"], [], ["date"]]
+        assert [page.restarts for page in pages] == [True, False, False, False]
 
-    async def test_terms_in_every_script_are_found_whole_and_unfolded(
+    async def test_a_reader_of_entries_begins_anew_after_any_of_them_went(
         self, store: MemoryStore
     ) -> None:
-        terms = ["ชา", "ชาเย็น", "हिन्दी", "हिन्द", "日本語", "日本", "чай"]
-        terms += ["té", "te", "te\u0301", "ß", "ss", "\U0001f44d", "\U0001f44d\U0001f3fd"]
-        terms += ["İ", "i", "I", "x" * 500]
-        for number, term in enumerate(terms):
-            await store.append(exchange(f"e{number}", term))
+        await store.append(exchange("e1", "half", partial=True))
+        await store.append(exchange("e2", "other"))
+        cursor = (await store.entries(ANN, after=None)).cursor
+        await store.append(exchange("e1", "whole"))
 
-        for term in terms:
-            found = await store.candidates(ANN, [term], limit=9)
-            assert (texts(found.turns), found.frequency) == ([term], {term: 1})
+        page = await store.entries(ANN, after=cursor)
+        told = await texts_of(store, page)
+        await store.delete_session(ANN, SESSION)
+        emptied = await store.entries(ANN, after=page.cursor)
+        await store.append(exchange("e3", "anew"))
+        again = await store.entries(ANN, after=page.cursor)
+
+        assert (page.restarts, sorted(told)) == (True, ["other", "whole"])
+        assert (emptied.restarts, await texts_of(store, emptied)) == (True, [])
+        assert (again.restarts, await texts_of(store, again)) == (True, ["anew"])
 
     @anything
-    @given(
-        stored=st.lists(st.lists(odd_text, max_size=5), min_size=1, max_size=5),
-        asked=st.lists(odd_text, max_size=4),
-    )
-    async def test_candidates_are_the_turns_that_hold_a_term_whatever_it_is(
-        self, store: MemoryStore, stored: list[list[str]], asked: list[str]
-    ) -> None:
+    @given(st.lists(st.binary(min_size=1, max_size=40), max_size=5))
+    async def test_entries_are_any_bytes(self, store: MemoryStore, entries: list[bytes]) -> None:
         await store.expire(minutes(9_999))
-        for number, terms in enumerate(stored):
-            await store.append(with_terms(exchange(f"e{number}", str(number)), terms))
+        for number, entry in enumerate(entries):
+            stored = exchange(f"e{number}", "tea")
+            turn = replace(stored.turns[0], entry=entry)
+            await store.append(replace(stored, turns=(turn,)))
 
-        found = await store.candidates(ANN, asked, limit=99)
+        page = await store.entries(ANN, after=None)
 
-        expected = {str(n) for n, terms in enumerate(stored) if set(terms) & set(asked)}
-        assert set(texts(found.turns)) == expected
-        assert len(found.turns) == len(expected)
-        assert found.turn_count == sum(bool(terms) for terms in stored)
-        assert found.frequency == {
-            term: count for term in asked if (count := sum(term in set(terms) for terms in stored))
-        }
-
-    async def test_in_a_large_scope_the_rare_terms_decide(self, store: MemoryStore) -> None:
-        many = [exchange(f"e{n}", f"the tea {'the ' * (n % 3)}n{n}") for n in range(400)]
-        await asyncio.gather(*map(store.append, many))
-
-        found = await store.candidates(ANN, ["the", "tea", "n7", "n301"], limit=9)
-
-        assert {text.split()[-1] for text in texts(found.turns)} == {"n7", "n301"}
-        assert found.frequency == {"the": 400, "tea": 400, "n7": 1, "n301": 1}
-        assert len((await store.candidates(ANN, ["the"], limit=9)).turns) == 9
-
-    async def test_the_order_does_not_depend_on_how_many_others_there_are(
-        self, store: MemoryStore
-    ) -> None:
-        # "rare" once against "often" and "frequent" together: near each other in weight.
-        for number in range(60):
-            text = "often frequent" if number < 12 else "filler words"
-            await store.append(exchange(f"e{number}", text))
-        await store.append(exchange("rare", "rare words"))
-        alone = await store.candidates(ANN, ["rare", "often", "frequent"], limit=99)
-        await asyncio.gather(
-            *(store.append(exchange(f"e{n}", "filler words", of=BOB)) for n in range(900))
-        )
-
-        among_others = await store.candidates(ANN, ["rare", "often", "frequent"], limit=99)
-
-        assert texts(alone.turns)[0] == "rare words"
-        assert texts(among_others.turns) == texts(alone.turns)
-
-    async def test_a_question_of_a_thousand_words_is_answered(self, store: MemoryStore) -> None:
-        await store.append(exchange("e", *(f"word{n}" for n in range(1_000))))
-
-        found = await store.candidates(ANN, [f"word{n}" for n in range(1_000)], limit=10)
-
-        assert len(found.turns) == 10
-        assert len(found.frequency) == 1_000
+        assert page.entries == b"".join(entries)
+        assert page.sizes.tolist() == [len(entry) for entry in entries]
 
     # Sessions
 
@@ -451,10 +394,8 @@ class MemoryStoreContract:
 
         assert await store.delete_session(ANN, SESSION) == 2
 
-        found = await store.candidates(ANN, ["tea", "cake"], limit=9)
         assert list(await store.history(ANN, SESSION, limit=9)) == []
-        assert (texts(found.turns), found.turn_count) == (["tea"], 1)
-        assert (found.frequency, found.mean_length) == ({"tea": 1}, 1.0)
+        assert await findable(store) == ["tea"]
         assert [each.id for each in await store.sessions(ANN, limit=9)] == [LATER]
         assert await store.session_count() == 1
         assert await store.delete_session(ANN, SESSION) == 0
@@ -466,7 +407,7 @@ class MemoryStoreContract:
         await store.append(exchange("e", "tea"))
 
         assert texts(await store.history(ANN, SESSION, limit=9)) == ["tea"]
-        assert (await store.candidates(ANN, ["tea"], limit=9)).frequency == {"tea": 1}
+        assert await findable(store) == ["tea"]
 
     async def test_expiry_forgets_what_is_older_in_every_scope(self, store: MemoryStore) -> None:
         for owner in (ANN, BOB):
@@ -476,15 +417,14 @@ class MemoryStoreContract:
         assert await store.expire(minutes(50)) == 100
 
         for owner in (ANN, BOB):
-            found = await store.candidates(owner, ["tea"], limit=99)
             [session] = await store.sessions(owner, limit=9)
             assert len(await store.history(owner, SESSION, limit=99)) == 10
-            assert (found.turn_count, found.frequency, found.mean_length) == (10, {"tea": 10}, 2.0)
+            assert await findable(store, owner) == [f"tea {number}" for number in range(50, 60)]
             assert (session.started_at, session.turn_count) == (minutes(50), 10)
         assert await store.expire(minutes(50)) == 0
         assert await store.expire(minutes(99)) == 20
         assert await store.session_count() == 0
-        assert (await store.candidates(ANN, ["tea"], limit=9)).turn_count == 0
+        assert await findable(store) == []
 
     async def test_what_is_appended_during_a_deletion_stays(self, store: MemoryStore) -> None:
         old = [exchange(f"old{n}", f"tea {n}") for n in range(300)]
@@ -498,9 +438,7 @@ class MemoryStoreContract:
         await store.append(exchange("again", "tea anew"))
 
         assert texts(await store.history(ANN, SESSION, limit=9)) == ["tea anew"]
-        found = await store.candidates(ANN, ["tea"], limit=9)
-        assert (texts(found.turns), found.frequency) == (["tea anew"], {"tea": 1})
-        assert found.turn_count == 1
+        assert await findable(store) == ["tea anew"]
 
     async def test_a_deletion_whose_caller_left_is_still_done(self, store: MemoryStore) -> None:
         await asyncio.gather(*(store.append(exchange(f"e{n}")) for n in range(100)))
@@ -510,12 +448,7 @@ class MemoryStoreContract:
         await asyncio.gather(deletion, return_exceptions=True)
 
         async def is_gone() -> bool:
-            return (await store.candidates(ANN, ["text"], limit=9)).turn_count == 0
+            return await findable(store) == []
 
         await becomes_true(is_gone)
         assert await store.session_count() == 0
-
-
-def with_terms(stored: Exchange, terms: list[str]) -> Exchange:
-    """The same exchange, with other terms for its first turn."""
-    return replace(stored, turns=(replace(stored.turns[0], terms=tuple(terms)),))

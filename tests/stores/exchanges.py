@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from memory_proxy.core.types import (
@@ -16,6 +17,8 @@ from memory_proxy.core.types import (
     Turn,
     UserId,
 )
+from memory_proxy.retrieval.entries import entry_of
+from memory_proxy.stores.base import EntryPage, MemoryStore, VectorPage
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -40,7 +43,7 @@ def exchange(
     minute: float = 0,
     partial: bool = False,
 ) -> Exchange:
-    """Turns of a user and an assistant by turns; their terms are their words."""
+    """Turns of a user and an assistant by turns."""
     roles = (Role.USER, Role.ASSISTANT)
     messages = [Message(roles[n % 2], text) for n, text in enumerate(texts or (f"text of {name}",))]
     return exchange_of(name, messages, of=of, session=session, minute=minute, partial=partial)
@@ -62,15 +65,41 @@ def exchange_of(
             position,
             message,
             minutes(minute),
-            tuple(message.text.split()),
+            an_entry(message, SessionId(session)),
         )
         for position, message in enumerate(messages)
     )
     return Exchange(ExchangeId(name), of, SessionId(session), turns, minutes(minute), partial)
 
 
+def an_entry(message: Message, session: SessionId = SESSION) -> bytes:
+    """One for every text, also for a text of stop words."""
+    if not message.text:
+        return b""
+    return entry_of(replace(message, text=f"{message.text} entry"), session, T0)
+
+
 def a_tool_call(number: int) -> ToolCall:
     return ToolCall(f"call-{number}", "look_up", '{"q": "tea \\u00e9 \\"quoted\\""}')
+
+
+async def findable(store: MemoryStore, of: Scope = ANN, *, page: int = 3) -> list[str]:
+    """The texts of the turns that have entries, read page by page as an index reads them."""
+    cursor = None
+    found: list[str] = []
+    while True:
+        entries = await store.entries(of, after=cursor, limit=page)
+        found = [] if entries.restarts else found
+        found += await texts_of(store, entries, of)
+        cursor = entries.cursor
+        if not len(entries.numbers):
+            return found
+
+
+async def texts_of(store: MemoryStore, page: EntryPage | VectorPage, of: Scope = ANN) -> list[str]:
+    numbers = page.numbers.tolist()
+    turns = await store.turns_numbered(of, numbers)
+    return [turns[number].message.text for number in numbers if number in turns]
 
 
 def texts(turns: Sequence[Turn]) -> list[str]:

@@ -1,6 +1,7 @@
 """What every store must do with single turns."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,8 +25,10 @@ from tests.stores.exchanges import (
     BOB,
     SESSION,
     a_tool_call,
+    an_entry,
     exchange,
     exchange_of,
+    findable,
     minutes,
     scope,
     texts,
@@ -47,16 +50,16 @@ def quoting(name: str, *turns: Turn, of: Scope = ANN, session: str = "asking") -
 
 def edited(turn: Turn, text: str, *, at: datetime | None = None) -> Turn:
     message = replace(turn.message, text=text)
-    terms = tuple(text.split())
-    return replace(turn, message=message, terms=terms, edited_at=at or minutes(9))
+    return replace(
+        turn,
+        message=message,
+        entry=an_entry(message),
+        edited_at=at or minutes(9),
+    )
 
 
 async def all_texts(store: MemoryStore, of: Scope = ANN) -> list[str]:
     return texts((await store.turns(of, limit=999, oldest_first=True)).turns)
-
-
-async def found(store: MemoryStore, term: str) -> list[str]:
-    return texts((await store.candidates(ANN, [term], limit=99)).turns)
 
 
 class ItemsContract:
@@ -125,7 +128,7 @@ class ItemsContract:
         )
         await store.append(stored)
 
-        assert await store.turn(ANN, key("e", 1)) == replace(stored.turns[1], terms=())
+        assert await store.turn(ANN, key("e", 1)) == replace(stored.turns[1], entry=b"")
         for owner, other in (
             (ANN, key("e", 2)), (ANN, key("e", -1)), (ANN, key("E", 1)), (BOB, key("e", 1)),
         ):  # fmt: skip
@@ -142,9 +145,9 @@ class ItemsContract:
         assert await store.add_turns([replace(stored, turns=turns)]) == 2
 
         listed = (await store.turns(ANN, limit=9, oldest_first=True)).turns
-        assert list(listed) == [replace(turn, terms=()) for turn in turns]
+        assert list(listed) == [replace(turn, entry=b"") for turn in turns]
         assert texts(await store.history(ANN, SESSION, limit=9)) == ["first", "second"]
-        assert await found(store, "second") == ["second"]
+        assert await findable(store) == ["first", "second"]
 
     async def test_what_is_added_again_changes_nothing(self, store: MemoryStore) -> None:
         stored = exchange("e", "first", "second")
@@ -153,7 +156,7 @@ class ItemsContract:
         assert await store.add_turns([stored, other]) == 0
 
         assert await all_texts(store) == ["first", "second"]
-        assert (await store.candidates(ANN, ["first"], limit=9)).turn_count == 2
+        assert await findable(store) == ["first", "second"]
 
     async def test_the_missing_turns_of_a_known_exchange_are_added(
         self, store: MemoryStore
@@ -167,7 +170,7 @@ class ItemsContract:
         assert await all_texts(store) == ["zero", "one", "two", "three", "four"]
         [session] = await store.sessions(ANN, limit=9)
         assert session.turn_count == 5
-        assert (await store.candidates(ANN, ["three"], limit=9)).turn_count == 5
+        assert sorted(await findable(store)) == ["four", "one", "three", "two", "zero"]
 
     async def test_added_turns_of_a_known_exchange_join_its_session(
         self, store: MemoryStore
@@ -204,8 +207,9 @@ class ItemsContract:
         assert await store.pin(ANN, key("e3"), pinned=False)
         assert await store.pin(ANN, key("e3"), pinned=False)
         assert texts(await store.pinned(ANN, limit=9)) == ["q1", "q0"]
-        [turn] = (await store.candidates(ANN, ["q1"], limit=9)).turns
-        assert turn.pinned
+        numbers = (await store.entries(ANN, after=None)).numbers.tolist()
+        turns = (await store.turns_numbered(ANN, numbers)).values()
+        assert sorted(turn.message.text for turn in turns if turn.pinned) == ["q0", "q1"]
 
     async def test_only_what_is_there_can_be_pinned(self, store: MemoryStore) -> None:
         await store.append(exchange("e", "hers"))
@@ -234,13 +238,9 @@ class ItemsContract:
 
         assert await store.replace_turn(ANN, new) == Forgotten(1, 1, 0, 0)
 
-        assert await store.turn(ANN, key("e")) == replace(new, terms=())
+        assert await store.turn(ANN, key("e")) == replace(new, entry=b"")
         assert await all_texts(store) == ["coffee is cold now", "milk"]
-        assert (await found(store, "tea"), await found(store, "coffee")) == (
-            [], ["coffee is cold now"],
-        )  # fmt: skip
-        numbers = await store.candidates(ANN, ["is"], limit=9)
-        assert (numbers.turn_count, numbers.mean_length) == (2, 2.5)
+        assert sorted(await findable(store)) == ["coffee is cold now", "milk"]
         [session] = await store.sessions(ANN, limit=9)
         assert session.turn_count == 2
         await store.append(exchange("e", "tea is hot", "milk and more"))
@@ -298,10 +298,9 @@ class ItemsContract:
         assert await all_texts(store) == ["tea cold", "tea"]
         assert list(await store.ledger(ANN, SessionId("asking"))) == ["n3"]
         vectors = await store.vectors(ANN, MODEL, after=None)
-        assert set(vectors.keys) == {key("e", 1), key("other")}
-        numbers = await store.candidates(ANN, ["tea", "hot"], limit=9)
-        assert (numbers.turn_count, numbers.mean_length) == (2, 1.5)
-        assert numbers.frequency == {"tea": 2}
+        embedded = await store.turns_numbered(ANN, vectors.numbers.tolist())
+        assert sorted(texts(list(embedded.values()))) == ["tea", "tea cold"]
+        assert sorted(await findable(store)) == ["tea", "tea cold"]
         assert [s.turn_count for s in await store.sessions(ANN, limit=9)] == [1, 1]
         assert await store.delete_turn(ANN, key("e")) is None
 
@@ -398,7 +397,7 @@ class ItemsContract:
         await store.pin(ANN, key("e"), pinned=True)
 
         assert await store.ledger(ANN, SessionId("asking")) == {"n": "tea"}
-        assert len((await store.vectors(ANN, MODEL, after=None)).keys) == 1
+        assert len((await store.vectors(ANN, MODEL, after=None)).numbers) == 1
 
     async def test_changes_at_once_leave_the_counts_right(self, store: MemoryStore) -> None:
         many = [exchange(f"e{n}", f"tea {n}", f"milk {n}") for n in range(60)]
@@ -410,8 +409,7 @@ class ItemsContract:
             *(store.delete_turn(ANN, key(f"e{n}")) for n in range(50, 60)),
         )
 
-        numbers = await store.candidates(ANN, ["tea", "milk", "ale"], limit=999)
-        assert numbers.frequency == {"tea": 50, "milk": 20, "ale": 20}
-        assert numbers.turn_count == 90
+        first_words = Counter(text.split()[0] for text in await findable(store, page=50))
+        assert first_words == {"tea": 50, "milk": 20, "ale": 20}
         [session] = await store.sessions(ANN, limit=9)
         assert session.turn_count == len(await all_texts(store)) == 90

@@ -47,15 +47,15 @@ class VectorsContract:
         assert kept == 2
         assert await store.embedding_backlog(MODEL) == 0
         assert list(await store.unembedded(MODEL, limit=9)) == []
-        assert _by_key(page) == {("e", 1): [1, -127, 0, 127], ("e", 0): [5, 6, 7, 8]}
+        assert await _by_key(store, page) == {("e", 1): [1, -127, 0, 127], ("e", 0): [5, 6, 7, 8]}
         assert page.rows.dtype == np.int8
 
     async def test_nobody_sees_the_vectors_of_another(self, store: MemoryStore) -> None:
         await store.append(exchange("e", "tea"))
         await _embed_all(store)
 
-        assert list((await _everything(store, BOB)).keys) == []
-        assert list((await _everything(store, Scope(ANN.tenant, BOB.user))).keys) == []
+        assert await _keys(store, BOB) == []
+        assert await _keys(store, Scope(ANN.tenant, BOB.user)) == []
 
     async def test_the_same_exchange_in_two_scopes_has_two_vectors(
         self, store: MemoryStore
@@ -66,8 +66,8 @@ class VectorsContract:
 
         await store.delete_session(ANN, SESSION)
 
-        assert list((await _everything(store, ANN)).keys) == []
-        assert list((await _everything(store, BOB)).keys) == [("e", 0)]
+        assert await _keys(store, ANN) == []
+        assert await _keys(store, BOB) == [("e", 0)]
 
     async def test_a_reader_goes_on_where_it_was(self, store: MemoryStore) -> None:
         await store.append(exchange("e0", "one", "two", "three"))
@@ -81,9 +81,9 @@ class VectorsContract:
         fourth = await store.vectors(ANN, MODEL, after=third.cursor, limit=2)
 
         pages = [first, second, third, fourth]
-        assert [len(page.keys) for page in pages] == [2, 1, 0, 1]
+        assert [len(page.numbers) for page in pages] == [2, 1, 0, 1]
         assert [page.restarts for page in pages] == [True, False, False, False]
-        assert len({key for page in pages for key in page.keys}) == 4
+        assert len({number for page in pages for number in page.numbers.tolist()}) == 4
 
     async def test_a_reader_from_before_a_deletion_begins_anew(self, store: MemoryStore) -> None:
         await store.append(exchange("e0", "one", session="gone"))
@@ -94,9 +94,9 @@ class VectorsContract:
         await store.delete_session(ANN, exchange("e0", session="gone").session)
         page = await store.vectors(ANN, MODEL, after=before.cursor)
 
-        assert len(before.keys) == 2
+        assert len(before.numbers) == 2
         assert page.restarts
-        assert list(page.keys) == [("e1", 0)]
+        assert await _keys_of(store, page) == [("e1", 0)]
 
     async def test_a_reader_of_what_is_wholly_gone_learns_it(self, store: MemoryStore) -> None:
         await store.append(exchange("e", "tea"))
@@ -110,9 +110,9 @@ class VectorsContract:
         page = await store.vectors(ANN, MODEL, after=before.cursor)
 
         assert emptied.restarts
-        assert list(emptied.keys) == []
+        assert list(emptied.numbers) == []
         assert page.restarts
-        assert list(page.keys) == [("e", 0)]
+        assert await _keys_of(store, page) == [("e", 0)]
 
     async def test_expired_turns_lose_their_vectors(self, store: MemoryStore) -> None:
         await store.append(exchange("old", "tea", minute=1))
@@ -121,7 +121,7 @@ class VectorsContract:
 
         await store.expire(minutes(5))
 
-        assert list((await _everything(store, ANN)).keys) == [("new", 0)]
+        assert await _keys(store, ANN) == [("new", 0)]
         assert await store.drop_other_vectors("nothing") == 1
 
     async def test_a_vector_for_a_turn_deleted_meanwhile_is_not_kept(
@@ -135,7 +135,7 @@ class VectorsContract:
         kept = await store.put_vectors(MODEL, waiting, _rows(waiting))
 
         assert kept == 1
-        assert list((await _everything(store, ANN)).keys) == [("e1", 0)]
+        assert await _keys(store, ANN) == [("e1", 0)]
 
     async def test_a_vector_for_a_text_replaced_meanwhile_is_not_kept(
         self, store: MemoryStore
@@ -158,7 +158,7 @@ class VectorsContract:
 
         await store.append(exchange("e", "tea with milk"))
 
-        assert list((await _everything(store, ANN)).keys) == []
+        assert await _keys(store, ANN) == []
         assert await store.embedding_backlog(MODEL) == 1
 
     async def test_the_first_vector_of_a_turn_stays(self, store: MemoryStore) -> None:
@@ -167,13 +167,13 @@ class VectorsContract:
         await store.put_vectors(MODEL, waiting, np.array([[1, 2]], np.int8))
         await store.put_vectors(MODEL, waiting, np.array([[3, 4]], np.int8))
 
-        assert _by_key(await _everything(store, ANN)) == {("e", 0): [1, 2]}
+        assert await _by_key(store, await _everything(store, ANN)) == {("e", 0): [1, 2]}
 
     async def test_vectors_of_two_embedders_do_not_meet(self, store: MemoryStore) -> None:
         await store.append(exchange("e", "tea"))
         await _embed_all(store, OTHER)
 
-        assert list((await _everything(store, ANN)).keys) == []
+        assert await _keys(store, ANN) == []
         assert await store.embedding_backlog(MODEL) == 1
 
     async def test_what_other_embedders_left_is_dropped(self, store: MemoryStore) -> None:
@@ -183,14 +183,14 @@ class VectorsContract:
 
         assert await store.drop_other_vectors(MODEL) == 12
         assert await store.drop_other_vectors(MODEL) == 0
-        assert len((await _everything(store, ANN)).keys) == 12
+        assert len(await _keys(store, ANN)) == 12
         assert await store.embedding_backlog(OTHER) == 12
 
     async def test_more_vectors_than_fit_one_statement_are_kept(self, store: MemoryStore) -> None:
         await store.append(exchange("e", *(f"text {n}" for n in range(150))))
         await _embed_all(store)
 
-        assert len((await _everything(store, ANN)).keys) == 150
+        assert len(await _keys(store, ANN)) == 150
 
 
 def _rows(turns: Sequence[Unembedded]) -> NDArray[np.int8]:
@@ -206,5 +206,16 @@ async def _everything(store: MemoryStore, scope: Scope) -> VectorPage:
     return await store.vectors(scope, MODEL, after=None)
 
 
-def _by_key(page: VectorPage) -> dict[TurnKey, list[int]]:
-    return dict(zip(page.keys, page.rows.tolist(), strict=True))
+async def _keys(store: MemoryStore, scope: Scope) -> list[TurnKey]:
+    return await _keys_of(store, await _everything(store, scope), scope)
+
+
+async def _keys_of(store: MemoryStore, page: VectorPage, scope: Scope = ANN) -> list[TurnKey]:
+    turns = await store.turns_numbered(scope, page.numbers.tolist())
+    return [
+        TurnKey(turns[number].exchange, turns[number].position) for number in page.numbers.tolist()
+    ]
+
+
+async def _by_key(store: MemoryStore, page: VectorPage) -> dict[TurnKey, list[int]]:
+    return dict(zip(await _keys_of(store, page), page.rows.tolist(), strict=True))

@@ -64,7 +64,7 @@ async def test_without_an_embedder_it_is_said_once_that_recall_goes_by_words(
 
 
 async def _has_vectors(proxy: Proxy, embedder: ScriptedEmbedder, *, count: int) -> bool:
-    return len((await proxy.store.vectors(ANN, embedder.id, after=None)).keys) == count
+    return len((await proxy.store.vectors(ANN, embedder.id, after=None)).numbers) == count
 
 
 async def _degraded(proxy: Proxy) -> list[str]:

@@ -240,7 +240,7 @@ async def test_a_deleted_item_is_gone_and_the_answer_says_what_went(proxy: Proxy
     status, gone = await ann.call("DELETE", f"/items/{id_}")
 
     assert (status, gone) == (200, {
-        "id": id_, "turns": 1, "index_entries": 1, "ledger_entries": 2, "vectors": 0,
+        "id": id_, "turns": 1, "index_entries": 1, "ledger_entries": 2, "vectors": 0, "traces": 2,
     })  # fmt: skip
     assert (await ann.call("GET", f"/items/{id_}"))[0] == 404
     assert (await ann.call("DELETE", f"/items/{id_}"))[0] == 404

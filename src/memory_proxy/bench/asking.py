@@ -4,13 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from memory_proxy.bench.corpus import Question
 from memory_proxy.bench.ingest import Owner
-from memory_proxy.memory.notes import note_id, render_notes
+from memory_proxy.memory.notes import render_notes
 from memory_proxy.retrieval.engine import RecallEngine
-from memory_proxy.retrieval.ranking import Scored
+from memory_proxy.retrieval.recalled import Recalled
 from memory_proxy.retrieval.terms import query_terms
 
 _MARK = "0" * 8
@@ -53,42 +51,39 @@ class Interviewer:
 
     async def ask(self, asked: Asked, question: Question) -> None:
         """A question about the owner's own conversation."""
-        scored = await self._recall(asked, question)
-        turns = [turn for one in scored if (turn := asked.owner.said(one.turn))]
+        found = await self._recall(asked, question)
+        turns = [turn for one in found.turns if (turn := asked.owner.said(one.turn))]
         asked.answers.append(
             Answer(
                 question,
                 tuple(turn.id for turn in turns),
                 tuple(dict.fromkeys(turn.session for turn in turns)),
-                {each: _within(each, question, scored, asked.owner) for each in self.budgets},
-                _confidence(scored),
+                {each: _within(each, question, found, asked.owner) for each in self.budgets},
+                found.confidence,
             )
         )
 
     async def ask_about_another(self, asked: Asked, question: Question) -> None:
-        scored = await self._recall(asked, question)
-        asked.foreign.append(_confidence(scored))
-        asked.foreign_kept += bool(scored)
+        found = await self._recall(asked, question)
+        asked.foreign.append(found.confidence)
+        asked.foreign_kept += bool(found.turns)
 
-    async def _recall(self, asked: Asked, question: Question) -> list[Scored]:
+    async def _recall(self, asked: Asked, question: Question) -> Recalled:
+        """As it was asked: at its time, or else when the last turn was said."""
+        scope, now = asked.owner.scope, question.asked_at or asked.owner.corpus.turns[-1].at
+        assert now is not None
         started = time.process_time()
-        scored = await self.engine.recall(asked.owner.scope, question.question, held=frozenset())
+        found = await self.engine.recall(scope, question.question, held=frozenset(), now=now)
         asked.cpu_ms.append((time.process_time() - started) * 1000)
-        asked.foreign_turns += sum(asked.owner.said(one.turn) is None for one in scored)
-        return scored
+        returned = (*found.turns, *found.pinned)
+        asked.foreign_turns += sum(asked.owner.said(one.turn) is None for one in returned)
+        return found
 
 
 def _within(
-    budget_tokens: int, question: Question, scored: Sequence[Scored], owner: Owner
+    budget_tokens: int, question: Question, found: Recalled, owner: Owner
 ) -> frozenset[str]:
     """The turns that stand in the block which a chat would be given."""
     terms = query_terms(question.question)
-    block = render_notes(scored, terms, budget_tokens=budget_tokens, mark=_MARK).text
-    written = {orjson.loads(line)["id"] for line in block.splitlines() if line.startswith("{")}
-    quoted = [one for one in scored if note_id(one.turn) in written]
-    return frozenset(said.id for one in quoted if (said := owner.said(one.turn)))
-
-
-def _confidence(scored: Sequence[Scored]) -> float:
-    """What the engine's gate looks at; 0 when nothing came."""
-    return max((one.coverage for one in scored), default=0.0)
+    notes = render_notes(found, terms, budget_tokens=budget_tokens, mark=_MARK)
+    return frozenset(said.id for turn in notes.turns if (said := owner.said(turn)))

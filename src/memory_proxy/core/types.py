@@ -72,7 +72,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One stored message. `at` is aware UTC; `terms` are the stemmed words it is found by.
+    """One stored message. `at` is aware UTC; `entry` is what recall finds it by, for
+    the store opaque bytes; b"": it is not found.
 
     `pinned`: the user wants it recalled always. `edited_at`: when the user last changed its text.
     """
@@ -82,7 +83,7 @@ class Turn:
     position: int  # within its exchange, from 0
     message: Message
     at: datetime
-    terms: tuple[str, ...] = ()
+    entry: bytes = b""
     pinned: bool = False
     edited_at: datetime | None = None
 
@@ -128,8 +129,8 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True)
 class InboundRequest:
-    """A request as it came. `path` is decoded and checked; `raw_path` is as the client wrote it, and
-    so is `query`, which has no "?"."""
+    """A request as it came. `path` is decoded and checked; `raw_path` and `query`, which has no "?",
+    are as the client wrote them."""
 
     method: str
     path: str

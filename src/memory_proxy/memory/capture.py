@@ -16,7 +16,7 @@ from memory_proxy.core.types import (
 )
 from memory_proxy.memory.notes import without_notes
 from memory_proxy.memory.wrappers import without_wrappers
-from memory_proxy.retrieval.terms import index_terms
+from memory_proxy.retrieval.entries import entry_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,7 @@ def turn_of(
     message: Message, session: SessionId, exchange: ExchangeId, position: int, at: datetime
 ) -> Turn:
     """`message` as it is stored."""
-    # A tool's output is kept for the session, but never found as something that somebody said.
-    terms = () if message.role is Role.TOOL else index_terms(message.text)
-    return Turn(session, exchange, position, message, at, terms)
+    return Turn(session, exchange, position, message, at, entry_of(message, session, at))
 
 
 def _newest(said: Sequence[Message]) -> Sequence[Message]:

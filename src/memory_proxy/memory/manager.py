@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence, Set
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from memory_proxy.core.errors import StoreError
@@ -24,7 +25,7 @@ from memory_proxy.memory.history import merged, window
 from memory_proxy.memory.ledger import Ledger
 from memory_proxy.memory.notes import Notes, note_id, render_notes
 from memory_proxy.retrieval.engine import RecallEngine
-from memory_proxy.retrieval.ranking import Scored
+from memory_proxy.retrieval.recalled import Scored
 from memory_proxy.retrieval.terms import query_terms
 from memory_proxy.stores.base import MemoryStore
 
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _MOST_PINNED = 50
+_TERMS_FROM_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class MemoryTrouble(Exception):
     """Memory cannot serve this chat, which goes on without; the text is the reason, for a mark."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MemoryManager:
     """Never fails a chat: what is read for one raises MemoryTrouble only."""
 
@@ -66,6 +68,10 @@ class MemoryManager:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     breaker: Breaker = field(default_factory=Breaker)
     queries: QueryEmbedder | None = None
+    engine: RecallEngine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.engine = RecallEngine(self.store, self.queries)
 
     @asynccontextmanager
     async def deadline(self) -> AsyncGenerator[None]:
@@ -109,25 +115,30 @@ class MemoryManager:
 
         `held` are texts that the request brings, `quoted` the ids of turns in its earlier notes.
         """
-        engine = RecallEngine(self.store)
         pinned = await self._guarded(lambda: self.store.pinned(scope, limit=_MOST_PINNED))
-        scored = await self._guarded(lambda: engine.recall(scope, said, held=held))
-        scored = _pinned_first(pinned, scored, held)
-        return render_notes(
-            [
-                one
-                for one in scored
-                if self._is_current(one.turn) and note_id(one.turn) not in quoted
-            ],
-            query_terms(said),
+        found = await self._guarded(
+            lambda: self.engine.recall(scope, said, held=held, now=self.now())
+        )
+        known = {text.strip() for text in held}
+        by_hand = (Scored(turn, 0.0, ("you pinned it",)) for turn in pinned)
+        wanted = partial(self._is_wanted, quoted=quoted)
+        chosen = replace(
+            found,
+            pinned=tuple(filter(wanted, _distinct((*by_hand, *found.pinned), known))),
+            turns=tuple(filter(wanted, found.turns)),
+        )
+        return await asyncio.to_thread(
+            render_notes,
+            chosen,
+            query_terms(said[:_TERMS_FROM_CHARACTERS]),
             budget_tokens=self.limits.recall_tokens,
             mark=secrets.token_hex(4),
         )
 
     async def search(self, scope: Scope, query: str, *, limit: int) -> list[Scored]:
         """The turns relevant to `query`, best first. Raises StoreError."""
-        scored = await RecallEngine(self.store).recall(scope, query, held=frozenset())
-        return [one for one in scored if self._is_current(one.turn)][:limit]
+        found = await self.engine.recall(scope, query, held=frozenset(), now=self.now())
+        return [one for one in found.turns if self._is_current(one.turn)][:limit]
 
     async def remember(self, exchange: Exchange) -> None:
         """Raises StoreError when the store cannot keep it now."""
@@ -138,6 +149,9 @@ class MemoryManager:
         if self.limits.ttl is None:
             return 0
         return await self.store.expire(self.now() - self.limits.ttl)
+
+    def _is_wanted(self, one: Scored, quoted: Set[str]) -> bool:
+        return self._is_current(one.turn) and note_id(one.turn) not in quoted
 
     def _is_current(self, turn: Turn) -> bool:
         return self.limits.ttl is None or turn.at >= self.now() - self.limits.ttl
@@ -156,8 +170,11 @@ class MemoryManager:
         return found
 
 
-def _pinned_first(pinned: Sequence[Turn], scored: Iterable[Scored], held: Set[str]) -> list[Scored]:
-    known = {text.strip() for text in held}
-    first = [Scored(turn, 1.0, 1.0) for turn in pinned if turn.message.text.strip() not in known]
-    known.update(turn.message.text.strip() for turn in pinned)
-    return [*first, *(one for one in scored if one.turn.message.text.strip() not in known)]
+def _distinct(scored: Iterable[Scored], known: Set[str]) -> Iterator[Scored]:
+    """Each text once, and none that is known."""
+    seen = set(known)
+    for one in scored:
+        text = one.turn.message.text.strip()
+        if text not in seen:
+            seen.add(text)
+            yield one

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from memory_proxy.core.types import ExchangeId, Role, Scope, SessionId, TraceId
+from memory_proxy.memory.notes import Notes
 
 KEPT_FOR = timedelta(days=1)
 KEPT_TRACES = 2_000
+_SHOWN_CHARACTERS = 500
+_SHOWN_DROPPED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +115,29 @@ class Traces:
         oldest = self.now() - KEPT_FOR
         while self._kept and next(iter(self._kept.values())).at < oldest:
             self._kept.popitem(last=False)
+
+
+def recalled_turns(notes: Notes) -> tuple[RecalledTurn, ...]:
+    """The lines of a note, as a receipt shows them."""
+    return tuple(
+        RecalledTurn(
+            note.scored.turn.exchange,
+            note.scored.turn.position,
+            note.scored.turn.session,
+            note.scored.turn.message.role,
+            note.scored.turn.at,
+            note.scored.score,
+            note.scored.reasons or ("it fits what was said",),
+            note.tokens,
+            note.scored.turn.message.text[:_SHOWN_CHARACTERS],
+        )
+        for note in notes.notes
+    )
+
+
+def dropped_turns(notes: Notes) -> tuple[DroppedTurn, ...]:
+    """What was found and left out, the best first, as far as a receipt shows it."""
+    return tuple(
+        DroppedTurn(one.turn.exchange, one.turn.position, one.score, one.why.value)
+        for one in notes.dropped[:_SHOWN_DROPPED]
+    )

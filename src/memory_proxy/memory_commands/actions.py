@@ -15,6 +15,7 @@ import orjson
 
 from memory_proxy.core.errors import ConfigurationError, NotFound
 from memory_proxy.memory_commands.connection import Calls, Proxy
+from memory_proxy.memory_commands.receipts import receipt_text
 from memory_proxy.memory_commands.tables import counted, items_table
 
 _CHUNK_BYTES = 65_536
@@ -39,6 +40,8 @@ async def _run(options: argparse.Namespace, proxy: Proxy) -> int:
                 return await _list(options, calls)
             case "add":
                 return await _add(options, calls)
+            case "why":
+                return await _why(options, calls)
             case "export":
                 return await _export(options, calls)
             case "import":
@@ -60,6 +63,18 @@ async def _list(options: argparse.Namespace, calls: Calls) -> int:
         query["session"] = options.session
     found = await calls.ask("GET", "/memory/items", params=query)
     _print(options, found, items_table(found["items"], width=_terminal_width()))
+    return 0
+
+
+async def _why(options: argparse.Namespace, calls: Calls) -> int:
+    if options.trace is not None:
+        receipt = await calls.ask("GET", f"/memory/traces/{quote(options.trace, safe='')}")
+    else:
+        newest = await calls.ask("GET", "/memory/traces", params={"limit": "1"})
+        if not newest["traces"]:
+            raise NotFound("no receipts: nothing was asked since the proxy started")
+        (receipt,) = newest["traces"]
+    _print(options, receipt, receipt_text(receipt))
     return 0
 
 

@@ -86,6 +86,23 @@ def add_memory(
     bring.add_argument("file", type=Path, metavar="FILE", help="`-` is standard input")
 
 
+def add_why(commands: "Commands", add_settings: Callable[[argparse.ArgumentParser], None]) -> None:
+    why = commands.add_parser(
+        "why",
+        help="show what was recalled for a request, and why",
+        description="Shows the receipt of a request: what was recalled, why, and what was left out."
+        " An answer carries its id as x-memory-trace; without one the newest is shown.",
+        epilog="example:\n  memory-proxy why 5f2c8a1b9d3e4f60",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    why.set_defaults(action="why")
+    why.add_argument("trace", nargs="?", metavar="TRACE", help="the id of the receipt")
+    why.add_argument("--user", metavar="USER", help="whose memory. Default: the default user")
+    why.add_argument("--json", action="store_true", help="the answer as JSON")
+    add_settings(why)
+
+
 def run_memory(options: argparse.Namespace, overrides: dict[str, object]) -> int:
     """The exit code. Raises MemoryProxyError."""
     from memory_proxy.memory_commands.actions import run_action

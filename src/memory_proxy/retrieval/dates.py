@@ -13,7 +13,10 @@ from typing import Final
 _MONTHS: Final = (
     "january february march april may june july august september october november december".split()
 )
-_DAYS: Final = "monday tuesday wednesday thursday friday saturday sunday".split()
+_WEEKDAYS: Final = {
+    day: number
+    for number, day in enumerate("monday tuesday wednesday thursday friday saturday sunday".split())
+}
 _COUNTS: Final = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
     "eight": 8, "nine": 9, "ten": 10, "few": 3, "couple of": 2, "several": 4,
@@ -113,14 +116,14 @@ def _ago(match: re.Match[str], now: datetime) -> Period:
 def _weekday(match: re.Match[str], now: datetime) -> Period:
     """The last day of that name before today."""
     today = _midnight(now)
-    back = (today.weekday() - _DAYS.index(match["weekday"]) - 1) % 7 + 1
+    back = (today.weekday() - _WEEKDAYS[match["weekday"]] - 1) % 7 + 1
     return _days(today - timedelta(days=back))
 
 
 def _date(match: re.Match[str], now: datetime) -> Period:
     month, day = _number_of(match["month"]), int(match["day"])
     if match["year"]:
-        return _days(now.replace(year=int(match["year"]), month=month, day=day, **_START))
+        return _days(_midnight(now).replace(year=int(match["year"]), month=month, day=day))
     this_year = _midnight(now).replace(month=month, day=day)
     return _days(this_year if this_year <= now else this_year.replace(year=now.year - 1))
 
@@ -136,23 +139,20 @@ def _last_month_named(match: re.Match[str], now: datetime) -> Period:
 
 def _iso_date(match: re.Match[str], now: datetime) -> Period:
     year, month, day = (int(match[name]) for name in ("year", "month", "day"))
-    return _days(now.replace(year=year, month=month, day=day, **_START))
+    return _days(_midnight(now).replace(year=year, month=month, day=day))
 
 
 def _named_year(match: re.Match[str], now: datetime) -> Period:
     return _year(int(match["year"]), now)
 
 
-_START: Final = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
-
-
 def _month(year: int, month: int, now: datetime) -> Period:
-    start = now.replace(year=year, month=month, day=1, **_START)
+    start = _midnight(now).replace(year=year, month=month, day=1)
     return _days(start, monthrange(year, month)[1])
 
 
 def _year(year: int, now: datetime) -> Period:
-    start = now.replace(year=year, month=1, day=1, **_START)
+    start = _midnight(now).replace(year=year, month=1, day=1)
     return Period(start, start.replace(year=year + 1))
 
 
@@ -171,7 +171,7 @@ _READERS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         (r"(?P<which>last|this|past|previous) (?P<unit>weekend|week|month|year)", _unit_around),
         (rf"(?:last|past|previous) {_COUNT} {_UNIT}", _lately),
         (rf"{_COUNT} {_UNIT} ago", _ago),
-        (rf"(?:on|last|this|past) (?P<weekday>{'|'.join(_DAYS)})", _weekday),
+        (rf"(?:on|last|this|past) (?P<weekday>{'|'.join(_WEEKDAYS)})", _weekday),
         (rf"{_MONTH}\.? {_DAY}(?:,? {_YEAR})?", _date),
         (rf"{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?", _date),
         (rf"{_MONTH},? {_YEAR}", _named_month),

@@ -71,9 +71,7 @@ def cross_validated(
     """Every example with the scores of its candidates, by weights that saw nothing of its owner."""
     for owner in sorted({example.owner for example in examples}):
         weights = fit([each for each in examples if each.owner != owner], strength=strength)
-        yield from (
-            (each, each.features @ weights) for each in examples if each.owner == owner
-        )
+        yield from ((each, each.features @ weights) for each in examples if each.owner == owner)
 
 
 def fit_gate(examples: Sequence[GateExample], *, kept: float) -> Array:
@@ -140,9 +138,10 @@ def _newton_step(weights: Array, choices: Iterable[_Choice], strength: float) ->
         slope = slope + choice.weight * (mean - choice.features.T @ choice.target)
         spread = (choice.features.T * likely) @ choice.features - np.outer(mean, mean)
         bend = bend + choice.weight * spread
-    return np.linalg.solve(bend, slope)
+    return np.asarray(np.linalg.solve(bend, slope), np.float64)
 
 
 def _softmax(scores: Array) -> Array:
     exponents = np.exp(scores - scores.max())
-    return exponents / exponents.sum()
+    likely: Array = exponents / exponents.sum()
+    return likely

@@ -75,6 +75,11 @@ class ScopeIndex:
             + sessions
         )
 
+    def relative_lengths(self) -> NDArray[np.float32]:
+        """By how many times each turn is longer than the mean."""
+        lengths = self.lengths.values.astype(np.float32)
+        return lengths / max(float(lengths.mean()), 1.0) if len(lengths) else lengths
+
     def add(self, numbers: Rows, entries: Entries) -> None:
         """Turns that came after all that are here; `numbers` in order."""
         first = len(self)

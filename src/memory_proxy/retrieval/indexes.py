@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from memory_proxy.core.types import Scope
@@ -71,7 +72,7 @@ class Indexes:
         while is_behind:
             page = await self._store.entries(scope, after=kept.entries, limit=_PAGE)
             if page.restarts or len(page.numbers):
-                await in_thread(lambda page=page: kept.add_entries(page))
+                await in_thread(partial(kept.add_entries, page))
             is_behind = len(page.numbers) == _PAGE
 
     async def _read_vectors(self, scope: Scope, kept: _Kept, embedder: str) -> None:
@@ -80,7 +81,7 @@ class Indexes:
             after = kept.vectors if kept.embedder == embedder else None
             page = await self._store.vectors(scope, embedder, after=after, limit=_PAGE)
             if page.restarts or len(page.numbers):
-                await in_thread(lambda page=page: kept.add_vectors(page, embedder))
+                await in_thread(partial(kept.add_vectors, page, embedder))
             is_behind = len(page.numbers) == _PAGE
 
     def _make_room(self) -> None:

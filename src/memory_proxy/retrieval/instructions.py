@@ -6,7 +6,8 @@ from typing import Final
 
 _READ_CHARACTERS: Final = 8_000
 _SHOWN: Final = re.compile(
-    r"```.*?(?:```|\Z)|`[^`\n]*`|^[ \t]*>.*$|\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d", re.DOTALL | re.M
+    r"```.*?(?:```|\Z)|`[^`\n]*`|^[ \t]*>.*$|\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d",
+    re.DOTALL | re.M,
 )
 
 _LEAD: Final = (

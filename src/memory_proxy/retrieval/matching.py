@@ -1,12 +1,14 @@
 """From a question and an index to the rows that answer it, best first."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_proxy.retrieval.features import Candidates, candidates
+from memory_proxy.retrieval.candidates import Candidates, candidates
+from memory_proxy.retrieval.features import Features, features
 from memory_proxy.retrieval.index import ScopeIndex
 from memory_proxy.retrieval.postings import Rows
 from memory_proxy.retrieval.questions import Question
@@ -15,14 +17,16 @@ from memory_proxy.retrieval.weights import Gate, Weights, WeightSet
 
 _FAR_BEHIND: Final = 5.0
 """A turn that the weights hold e^5 times less likely than the best one only costs tokens."""
+_MOST_HITS: Final = 60
+_MOST_INSTRUCTIONS: Final = 200
 _SHOWN_REASONS: Final = 3
-_LEAST_REASON: Final = 0.15
+_LEAST: Final = 0.15
 _MEANS: Final = "means something like it"
 _SESSION: Final = "stands in a conversation about it"
 _AROUND: Final = "stands next to what answers"
 _REASONS: Final = {
     "words": "", "words_of_user": "", "share_of_words": "", "phrases": "",
-    "words_around": _AROUND, "words_after": _AROUND,
+    "words_around": _AROUND, 
     "answers_question": "follows a question like it",
     "session": _SESSION, "meaning_of_session": _SESSION,
     "meaning": _MEANS, "meaning_around": _MEANS, "meaning_by_user": _MEANS,
@@ -61,78 +65,76 @@ class Match:
 
 def match(index: ScopeIndex, question: Question, weights: Weights, *, embedder: str) -> Match:
     """Blocks for some milliseconds; `embedder` is the id of the one that the vectors are by."""
-    instructions = np.flatnonzero(index.traits.values & Trait.INSTRUCTION)[::-1]
-    found = candidates(index, question)
-    if found is None:
-        return Match(instructions=_hits(index, instructions, np.zeros(len(instructions))))
-    weight_set = weights.lexical if question.vector is None else weights.with_vectors
+    chosen = candidates(index, question)
+    if not len(chosen.rows):
+        return Match(instructions=_instructions(index, chosen.rows, np.zeros(0)))
+    weight_set = weights.with_vectors if chosen.has_meaning else weights.lexical
+    found = features(chosen)
     scores = _scores(found, weight_set)
-    order = np.argsort(-scores, kind="stable")
-    near = order[scores[order] >= scores.max() - _FAR_BEHIND]
+    order = np.lexsort((-chosen.rows, -scores))  # of equal ones the newer first
+    near = order[chosen.apt()[order] & (scores[order] >= scores.max() - _FAR_BEHIND)][:_MOST_HITS]
+    reasons = _reasons(chosen, found, weight_set, near)
     return Match(
         tuple(
-            Hit(int(index.numbers.values[found.rows[at]]), float(scores[at]), reasons)
-            for at, reasons in zip(near.tolist(), _reasons(found, question, weight_set, near), strict=True)
+            Hit(int(index.numbers.values[chosen.rows[at]]), float(scores[at]), why)
+            for at, why in zip(near.tolist(), reasons, strict=True)
         ),
-        _hits(index, *_likeliest_first(instructions, found.rows, scores)),
-        _confidence(found, weight_set.gate_for(embedder)),
-        len(found.rows),
+        _instructions(index, chosen.rows, scores),
+        _confidence(chosen, weight_set.gate_for(embedder)),
+        len(chosen.rows),
     )
 
 
-def _scores(found: Candidates, weight_set: WeightSet) -> NDArray[np.float64]:
-    scores = np.zeros(len(found.rows))
-    for name, values in found.features.items():
-        scores += weight_set.features.get(name, 0.0) * values
-    return scores
+def _scores(found: Features, weight_set: WeightSet) -> NDArray[np.float64]:
+    parts = [weight_set.features[name] * values for name, values in found.items()]
+    return np.asarray(np.sum(parts, axis=0), np.float64)
 
 
-def _confidence(found: Candidates, gate: Gate) -> float:
-    total = gate.bias + gate.best_turn * found.best_turn + gate.known_terms * found.known_terms
-    if gate.meaning is not None:
-        total += gate.meaning * found.best_meaning
+def gate_evidence(chosen: Candidates) -> tuple[float, float, float]:
+    """What tells whether the memory has anything to do with the question: the greatest share of its
+    terms that one turn holds, the share that any turn holds, and the highest cosine."""
+    held = chosen.terms.counts(chosen.rows) > 0
+    best_turn = float(held.mean(axis=1).max()) if held.size else 0.0
+    return best_turn, chosen.known_terms, chosen.best_meaning
+
+
+def _confidence(chosen: Candidates, gate: Gate) -> float:
+    best_turn, known_terms, meaning = gate_evidence(chosen)
+    total = gate.bias + gate.best_turn * best_turn + gate.known_terms * known_terms
+    total += (gate.meaning or 0.0) * meaning
     return float(1 / (1 + np.exp(-total)))
 
 
-def _likeliest_first(
-    instructions: Rows, rows: Rows, scores: NDArray[np.float64]
-) -> tuple[Rows, NDArray[np.float64]]:
-    """Newest first where nothing else is known."""
-    by_row = dict(zip(rows.tolist(), scores.tolist(), strict=True))
-    lowest = float(scores.min())
-    theirs = np.array([by_row.get(row, lowest) for row in instructions.tolist()])
-    order = np.argsort(-theirs, kind="stable")
-    return instructions[order], theirs[order]
-
-
-def _hits(index: ScopeIndex, rows: Rows, scores: NDArray[np.float64]) -> tuple[Hit, ...]:
-    numbers = index.numbers.values[rows].tolist()
+def _instructions(index: ScopeIndex, rows: Rows, scores: NDArray[np.float64]) -> tuple[Hit, ...]:
+    """The likeliest to apply first; where nothing tells, the newest."""
+    has_one = (index.traits.values & Trait.INSTRUCTION) > 0
+    known = dict(zip(rows.tolist(), scores.tolist(), strict=True))
+    lowest = min(known.values(), default=0.0)
+    newest_first = np.flatnonzero(has_one)[: -_MOST_INSTRUCTIONS - 1 : -1].tolist()
+    scored = [(known.get(row, lowest), row) for row in newest_first]
     return tuple(
-        Hit(number, score, ("you asked for it once and for all",))
-        for number, score in zip(numbers, scores.tolist(), strict=True)
+        Hit(int(index.numbers.values[row]), score, ("you asked for it once and for all",))
+        for score, row in sorted(scored, reverse=True)
     )
 
 
 def _reasons(
-    found: Candidates, question: Question, weight_set: WeightSet, chosen: Rows
-) -> list[tuple[str, ...]]:
-    """Of each of the `chosen` candidates what raised its score the most."""
-    names = [name for name in _REASONS if name in found.features]
-    parts = np.stack(
-        [weight_set.features.get(name, 0.0) * found.features[name][chosen] for name in names]
-    )
-    groups = list(dict.fromkeys(_REASONS[name] for name in names))
-    sums = np.stack(
-        [parts[[_REASONS[name] == group for name in names]].sum(axis=0) for group in groups]
-    )
-    reasons: list[tuple[str, ...]] = []
-    for at, own in zip(chosen.tolist(), sums.T, strict=True):
-        best = [n for n in np.argsort(-own)[:_SHOWN_REASONS].tolist() if own[n] >= _LEAST_REASON]
-        said = (groups[n] or _shared(question, found.known[at]) for n in best)
-        reasons.append(tuple(reason for reason in said if reason))
-    return reasons
+    chosen: Candidates, found: Features, weight_set: WeightSet, near: Rows
+) -> Iterator[tuple[str, ...]]:
+    """Of each candidate at `near` what raised its score the most."""
+    raised: dict[str, NDArray[np.float32]] = {}
+    for name, reason in _REASONS.items():
+        if name in found:
+            part = weight_set.features[name] * found[name][near]
+            raised[reason] = raised.get(reason, 0) + part
+    for place, row in enumerate(near.tolist()):
+        by_reason = {reason: float(values[place]) for reason, values in raised.items()}
+        best = sorted(by_reason, key=by_reason.__getitem__, reverse=True)[:_SHOWN_REASONS]
+        said = (reason or _shared(chosen, row) for reason in best if by_reason[reason] >= _LEAST)
+        yield tuple(filter(None, said))
 
 
-def _shared(question: Question, known: NDArray[np.bool_]) -> str:
-    words = [word for word, is_known in zip(question.words, known.tolist(), strict=True) if is_known]
+def _shared(chosen: Candidates, candidate: int) -> str:
+    known = chosen.terms.counts(chosen.rows[candidate : candidate + 1])[0] > 0
+    words = [word for word, is_known in zip(chosen.question.words, known, strict=True) if is_known]
     return f"says {', '.join(words[:5])}" if words else ""

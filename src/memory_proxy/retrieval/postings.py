@@ -98,4 +98,5 @@ def _counted(terms: Numbers, rows: Rows) -> NDArray[np.uint64]:
     """Keys in order; a term that stands in a row more than once has one, which says how often."""
     keys = (terms.astype(np.uint64) << np.uint64(_ROW_BITS)) | rows.astype(np.uint64)
     keys, counts = np.unique(keys, return_counts=True)
-    return (keys << np.uint64(_COUNT_BITS)) | np.minimum(counts, _MOST).astype(np.uint64)
+    counted = np.minimum(counts, _MOST).astype(np.uint64)
+    return np.asarray((keys << np.uint64(_COUNT_BITS)) | counted, np.uint64)

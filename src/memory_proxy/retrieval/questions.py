@@ -30,12 +30,13 @@ _ASKS_WHETHER: Final = re.compile(r"\s*(?:have|did|do|am|was) i\b")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`terms` are different ones, and `words` how it writes them; `phrases` each two that stand side by side, as the index numbers
-    them. `period` is the time that it names. `vector`, of length 1, says what is meant."""
+    """`terms` are different ones, and `words` how it writes them. `phrases` are each two that stand
+    side by side; they and `numbers` are what the index calls them. `period` is the time that it
+    names; `vector`, of length 1, says what is meant."""
 
     terms: tuple[str, ...]
     words: tuple[str, ...]
-    numbers: tuple[int, ...]  # of the terms
+    numbers: tuple[int, ...]
     phrases: tuple[int, ...]
     asks_when: bool
     asks_how_many: bool

@@ -30,18 +30,18 @@ _MOVED: Final = re.compile(
 )
 _LIVES: Final = re.compile(r"\b(?:i(?:'m| am)? (?:now )?(?:live|living|based) in|i moved to) \w")
 _NOW: Final = re.compile(
-    r"(?:^|\b(?:and|but|so|that|because|since),? )(?:my|the|our) (?P<what>[\w' -]{2,60}?) (?:(?:is|are) now\b"
-    r"|(?:has|have|was|were|got|is|are)(?: been| being)?(?: now| just)? (?:moved|rescheduled|changed"
-    r"|postponed|pushed|extended|updated|increased|reduced|raised|lowered|switched|renamed)\b"
-    r"|(?:has |have )?now\b)"
+    r"(?:^|\b(?:and|but|so|that|because|since),? )(?:my|the|our) (?P<what>[\w' -]{2,60}?) "
+    r"(?:(?:is|are) now\b|(?:has|have|was|were|got|is|are)(?: been| being)?(?: now| just)? "
+    r"(?:moved|rescheduled|changed|postponed|pushed|extended|updated|increased|reduced|raised"
+    r"|lowered|switched|renamed)\b|(?:has |have )?now\b)"
 )
 _NO_LONGER: Final = re.compile(
     r"\bi(?:'m| am|'ve| have)? (?:no longer|stopped|quit|gave up|given up) (?P<rest>.+)"
     r"|\bi (?:don't|do not) (?P<other>.+?) (?:any ?more|any longer)\b"
 )
 _ATTRIBUTE: Final = re.compile(
-    r"(?:^|\b(?:and|but|so) )my (?P<what>(?:\w+ ){0,2}(?:favou?rite \w+|name|address|number|email|phone|birthday|job|title"
-    r"|salary|budget|deadline|password|size|age|nickname|hometown|goal weight)) is (?P<value>.+)"
+    r"(?:^|\b(?:and|but|so) )my (?P<what>(?:\w+ ){0,2}(?:favou?rite \w+|name|address|number|email"
+    r"|phone|birthday|job|title|salary|budget|deadline|password|size|age|nickname|hometown)) is \w"
 )
 
 

@@ -1,6 +1,7 @@
 """The numbers that were learnt: how much each feature counts, and when nothing is relevant.
 
-They come from `memory-proxy bench fit`; docs/architecture/RANKING.md says how, and how well they do.
+They come from `memory-proxy bench fit`; docs/architecture/RANKING.md
+says how, and how well they do.
 """
 
 from collections.abc import Mapping
@@ -41,5 +42,5 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 def shipped_weights() -> Weights:
-    content = files(__package__).joinpath(FILE).read_bytes()
+    content = files("memory_proxy.retrieval").joinpath(FILE).read_bytes()
     return msgspec.json.decode(content, type=Weights)

@@ -20,22 +20,8 @@ from memory_proxy.core.types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """What a ranker needs to order turns: the turns, and how common each term is in the scope.
-
-    `turn_count` counts the scope's findable turns (those with terms) and `mean_length` is their
-    mean number of terms: N and avgdl of BM25. `frequency` says in how many of them a term stands.
-    """
-
-    turns: Sequence[Turn]
-    turn_count: int
-    mean_length: float
-    frequency: Mapping[str, int]
-
-
 class TurnKey(NamedTuple):
-    """Which turn of a scope; a tuple, because a hundred thousand of them are made at once."""
+    """Which turn of a scope."""
 
     exchange: ExchangeId
     position: int
@@ -80,20 +66,33 @@ class Forgotten:
     vectors: int
 
 
-VectorCursor = NewType("VectorCursor", str)
+PageCursor = NewType("PageCursor", str)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """Entries of one scope: `entries` are those of the turns with the `numbers`, joined, and
+    `sizes` how many bytes each has. A number is the store's own for a turn and grows with time.
+
+    `restarts`: since the cursor that was given some have gone, or it was None. Whoever keeps what
+    earlier pages brought must forget it; this page begins anew. No numbers: there are no more yet.
+    """
+
+    numbers: NDArray[np.int64]
+    entries: bytes
+    sizes: NDArray[np.int64]
+    cursor: PageCursor
+    restarts: bool
 
 
 @dataclass(frozen=True, slots=True)
 class VectorPage:
-    """Vectors of one scope in the order in which they came: `rows[i]` is that of `keys[i]`.
+    """Vectors of one scope in the order in which they came: `rows[i]` is that of the turn with
+    `numbers[i]`. `restarts` as in an EntryPage."""
 
-    `restarts`: since the cursor that was given some have gone, or it was None. Whoever keeps what
-    earlier pages brought must forget it; this page begins anew. No keys: there are no more yet.
-    """
-
-    keys: Sequence[TurnKey]
+    numbers: NDArray[np.int64]
     rows: NDArray[np.int8]
-    cursor: VectorCursor
+    cursor: PageCursor
     restarts: bool
 
 
@@ -136,16 +135,18 @@ class MemoryStore(ABC):
     @abstractmethod
     async def history(self, scope: Scope, session: SessionId, *, limit: int) -> Sequence[Turn]:
         """The newest `limit` turns of a session, oldest first: by time of their exchange, then
-        by order of arrival in the store, then by position. They come without their terms."""
+        by order of arrival in the store, then by position. They come without their entries."""
 
     @abstractmethod
-    async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
-        """Up to `limit` turns of `scope` that hold at least one of `terms`, likeliest first.
+    async def entries(
+        self, scope: Scope, *, after: PageCursor | None, limit: int = 2_000
+    ) -> EntryPage:
+        """The next entries of the findable turns, those that have one, after the page that had the
+        cursor `after`, in the order of their numbers."""
 
-        They come with their terms. `terms` are literal: no character in them means anything to
-        the store. In a large scope the commonest of them may not be searched for, but the
-        frequency of every one that stands in the scope is reported.
-        """
+    @abstractmethod
+    async def turns_numbered(self, scope: Scope, numbers: Sequence[int]) -> Mapping[int, Turn]:
+        """Those of the turns that are still there, without their entries."""
 
     @abstractmethod
     async def sessions(
@@ -177,11 +178,11 @@ class MemoryStore(ABC):
         oldest_first: bool = False,
     ) -> TurnPage:
         """Up to `limit` turns of `scope`, or of one session of it, that come after the place
-        `after`. A page of very long turns may end earlier. They come without their terms."""
+        `after`. A page of very long turns may end earlier. They come without their entries."""
 
     @abstractmethod
     async def turn(self, scope: Scope, key: TurnKey) -> Turn | None:
-        """One turn, without its terms."""
+        """One turn, without its entry."""
 
     @abstractmethod
     async def add_turns(self, exchanges: Sequence[Exchange]) -> int:
@@ -195,7 +196,7 @@ class MemoryStore(ABC):
 
     @abstractmethod
     async def pinned(self, scope: Scope, *, limit: int) -> Sequence[Turn]:
-        """The newest `limit` turns that are pinned, newest first, without their terms."""
+        """The newest `limit` turns that are pinned, newest first, without their entries."""
 
     @abstractmethod
     async def replace_turn(self, scope: Scope, turn: Turn) -> Forgotten | None:
@@ -223,7 +224,7 @@ class MemoryStore(ABC):
 
     @abstractmethod
     async def vectors(
-        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+        self, scope: Scope, embedder: str, *, after: PageCursor | None, limit: int = 2_000
     ) -> VectorPage:
         """The next vectors by `embedder` after those of the page that had the cursor `after`."""
 

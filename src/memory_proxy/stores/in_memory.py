@@ -1,10 +1,10 @@
 """A store that lives and dies with the process."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,18 @@ from memory_proxy.core.types import (
     Turn,
 )
 from memory_proxy.stores.base import (
-    Candidates,
+    EntryPage,
     Forgotten,
     MemoryStore,
+    PageCursor,
     TurnKey,
     TurnPage,
     TurnPlace,
     Unembedded,
-    VectorCursor,
     VectorPage,
 )
-from memory_proxy.stores.in_memory_scope import Kept, Place, ScopeMemory, key_of
-from memory_proxy.stores.lexical import inverse_document_frequency, searchable_terms
-
-_SATURATION = 1.2  # k1 and b of BM25
-_LENGTH_PENALTY = 0.75
+from memory_proxy.stores.in_memory_entries import key_of
+from memory_proxy.stores.in_memory_scope import Kept, ScopeMemory
 
 
 class InMemoryStore(MemoryStore):
@@ -65,22 +62,21 @@ class InMemoryStore(MemoryStore):
             for kept in self._memories[scope].in_session(session)
             for turn in sorted(kept.exchange.turns, key=lambda turn: turn.position)
         ]
-        return [replace(turn, terms=()) for turn in turns[-limit:]]
+        return [replace(turn, entry=b"") for turn in turns[-limit:]]
 
     async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
         notes = self._memories.get(scope, ScopeMemory()).notes(session)
         return {message: note.text for message, note in notes.items()}
 
-    async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
+    async def entries(
+        self, scope: Scope, *, after: PageCursor | None, limit: int = 2_000
+    ) -> EntryPage:
         memory = self._memories.get(scope, ScopeMemory())
-        frequency = {term: len(memory.postings[term]) for term in terms if term in memory.postings}
-        places = _likeliest(memory, searchable_terms(frequency, turn_count=len(memory.findable)))
-        return Candidates(
-            turns=[memory.findable[place] for place in places[: max(0, limit)]],
-            turn_count=len(memory.findable),
-            mean_length=memory.mean_length,
-            frequency=frequency,
-        )
+        return memory.findable.page(after=after, limit=limit)
+
+    async def turns_numbered(self, scope: Scope, numbers: Sequence[int]) -> Mapping[int, Turn]:
+        found = self._memories.get(scope, ScopeMemory()).findable.numbered(numbers)
+        return {number: replace(turn, entry=b"") for number, turn in found.items()}
 
     async def sessions(
         self, scope: Scope, *, limit: int, before: datetime | None = None
@@ -126,11 +122,11 @@ class InMemoryStore(MemoryStore):
             placed = [one for one in placed if (one[0] > after if oldest_first else one[0] < after)]
         page = placed[: max(0, limit)]
         last = page[-1][0] if page and len(page) < len(placed) else None
-        return TurnPage([replace(turn, terms=()) for _, turn in page], last)
+        return TurnPage([replace(turn, entry=b"") for _, turn in page], last)
 
     async def turn(self, scope: Scope, key: TurnKey) -> Turn | None:
         found = self._memories.get(scope, ScopeMemory()).find(key)
-        return replace(found, terms=()) if found else None
+        return replace(found, entry=b"") if found else None
 
     async def add_turns(self, exchanges: Sequence[Exchange]) -> int:
         added = 0
@@ -154,7 +150,7 @@ class InMemoryStore(MemoryStore):
 
     async def pinned(self, scope: Scope, *, limit: int) -> Sequence[Turn]:
         memory = self._memories.get(scope, ScopeMemory())
-        pinned = [replace(turn, terms=()) for _, turn in memory.placed() if turn.pinned]
+        pinned = [replace(turn, entry=b"") for _, turn in memory.placed() if turn.pinned]
         return pinned[::-1][: max(0, limit)]
 
     async def replace_turn(self, scope: Scope, turn: Turn) -> Forgotten | None:
@@ -170,9 +166,8 @@ class InMemoryStore(MemoryStore):
         return forgotten
 
     async def unembedded(self, embedder: str, *, limit: int) -> Sequence[Unembedded]:
-        found = self._without_vector(embedder)
-        newest = sorted(found, key=lambda one: one[0], reverse=True)[: max(0, limit)]
-        return [waiting for _, waiting in newest]
+        found = sorted(self._without_vector(embedder), key=itemgetter(0), reverse=True)
+        return [waiting for _, waiting in found[: max(0, limit)]]
 
     async def put_vectors(
         self, embedder: str, turns: Sequence[Unembedded], rows: NDArray[np.int8]
@@ -187,10 +182,12 @@ class InMemoryStore(MemoryStore):
         return kept
 
     async def vectors(
-        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+        self, scope: Scope, embedder: str, *, after: PageCursor | None, limit: int = 2_000
     ) -> VectorPage:
         memory = self._memories.get(scope, ScopeMemory())
-        return memory.vectors.page(embedder, after=after, limit=limit)
+        return memory.vectors.page(
+            embedder, after=after, limit=limit, number_of=memory.findable.number_of
+        )
 
     async def embedding_backlog(self, embedder: str) -> int:
         return sum(1 for _ in self._without_vector(embedder))
@@ -198,12 +195,14 @@ class InMemoryStore(MemoryStore):
     async def drop_other_vectors(self, embedder: str) -> int:
         return sum(memory.vectors.keep_only(embedder) for memory in self._memories.values())
 
-    def _without_vector(self, embedder: str) -> Iterator[tuple[Place, Unembedded]]:
+    def _without_vector(self, embedder: str) -> Iterator[tuple[tuple[int, int], Unembedded]]:
+        """With the order in which they came."""
         for scope, memory in self._memories.items():
-            for place, turn in memory.findable.items():
+            for turn in memory.findable:
                 if not memory.vectors.has(embedder, key_of(turn)):
-                    version = memory.exchanges[turn.exchange].version
-                    yield place, Unembedded(scope, key_of(turn), turn.message.text, version)
+                    kept = memory.exchanges[turn.exchange]
+                    waiting = Unembedded(scope, key_of(turn), turn.message.text, kept.version)
+                    yield (kept.arrival, turn.position), waiting
 
     def _drop_if_empty(self, scope: Scope) -> None:
         memory = self._memories.get(scope)
@@ -215,19 +214,6 @@ def _replaces(newcomer: Kept, known: Kept) -> bool:
     if not known.exchange.partial:
         return False
     return not newcomer.exchange.partial or newcomer.size > known.size
-
-
-def _likeliest(memory: ScopeMemory, terms: Sequence[str]) -> list[Place]:
-    """Places of the turns that hold any of `terms`, by BM25; equal ones, the newest first."""
-    scores: defaultdict[Place, float] = defaultdict(float)
-    for term in terms:
-        postings = memory.postings[term]
-        weight = inverse_document_frequency(len(postings), turn_count=len(memory.findable))
-        for place, occurrences in postings.items():
-            length = len(memory.findable[place].terms) / memory.mean_length
-            room = _SATURATION * (1 - _LENGTH_PENALTY + _LENGTH_PENALTY * length)
-            scores[place] += weight * occurrences * (_SATURATION + 1) / (occurrences + room)
-    return sorted(scores, key=lambda place: (scores[place], place), reverse=True)
 
 
 def _summary(name: SessionId, exchanges: Sequence[Kept]) -> SessionSummary:

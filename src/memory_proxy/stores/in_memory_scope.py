@@ -1,7 +1,6 @@
 """All that one scope of an in-memory store holds."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -14,9 +13,8 @@ from memory_proxy.core.types import (
     Turn,
 )
 from memory_proxy.stores.base import Forgotten, TurnKey, TurnPlace
+from memory_proxy.stores.in_memory_entries import ScopeEntries, key_of
 from memory_proxy.stores.in_memory_vectors import ScopeVectors
-
-Place = tuple[int, int]  # arrival of the exchange, index of the turn in it
 
 
 @dataclass(slots=True)
@@ -54,16 +52,14 @@ class ScopeMemory:
     sessions: dict[SessionId, dict[ExchangeId, Kept]] = field(
         default_factory=dict[SessionId, dict[ExchangeId, Kept]]
     )
-    findable: dict[Place, Turn] = field(default_factory=dict[Place, Turn])
-    postings: dict[str, dict[Place, int]] = field(default_factory=dict[str, dict[Place, int]])
+    findable: ScopeEntries = field(default_factory=ScopeEntries)
     ledger: dict[SessionId, _Notes] = field(default_factory=dict[SessionId, _Notes])
-    term_count: int = 0
     vectors: ScopeVectors = field(default_factory=ScopeVectors)
 
     def add(self, kept: Kept) -> None:
         self.exchanges[kept.exchange.id] = kept
         self.sessions.setdefault(kept.exchange.session, {})[kept.exchange.id] = kept
-        self._index(kept)
+        self.findable.add(kept.exchange.turns)
 
     def remove(self, kept: Collection[Kept]) -> int:
         """Forget exchanges; how many turns they had."""
@@ -72,7 +68,7 @@ class ScopeMemory:
             del self.sessions[each.exchange.session][each.exchange.id]
             if not self.sessions[each.exchange.session]:
                 del self.sessions[each.exchange.session]
-            self._unindex(each)
+            self.findable.remove(each.exchange.turns)
         keys = {key_of(turn) for each in kept for turn in each.exchange.turns}
         self._forget_words(keys)
         return len(keys)
@@ -109,16 +105,16 @@ class ScopeMemory:
         if not ordered:
             self.remove([kept])
             return
-        self._unindex(kept)
+        self.findable.remove(kept.exchange.turns)
         kept.exchange = replace(kept.exchange, turns=ordered, partial=False)
-        self._index(kept)
+        self.findable.add(kept.exchange.turns)
 
     def exchange_turn(self, old: Turn, new: Turn | None) -> Forgotten:
         """Put `new`, if any, in the place of `old`, of whose words nothing stays."""
         ledger_entries, vectors = self._forget_words({key_of(old)})
         others = [each for each in self.exchanges[old.exchange].exchange.turns if each is not old]
         self.set_turns(old.exchange, others if new is None else [*others, new])
-        return Forgotten(1, 1 if old.terms else 0, ledger_entries, vectors)
+        return Forgotten(1, 1 if old.entry else 0, ledger_entries, vectors)
 
     def note(self, session: SessionId, entry: LedgerEntry, at: datetime) -> None:
         """Keep what was put into a message, unless something was before, or the words in it are
@@ -137,26 +133,6 @@ class ScopeMemory:
     def in_session(self, session: SessionId) -> list[Kept]:
         """Its exchanges, oldest first."""
         return in_time(self.sessions.get(session, {}).values())
-
-    @property
-    def mean_length(self) -> float:
-        return self.term_count / len(self.findable) if self.findable else 0.0
-
-    def _index(self, kept: Kept) -> None:
-        for place, turn in _findable(kept):
-            self.findable[place] = turn
-            self.term_count += len(turn.terms)
-            for term, occurrences in Counter(turn.terms).items():
-                self.postings.setdefault(term, {})[place] = occurrences
-
-    def _unindex(self, kept: Kept) -> None:
-        for place, turn in _findable(kept):
-            del self.findable[place]
-            self.term_count -= len(turn.terms)
-            for term in set(turn.terms):
-                del self.postings[term][place]
-                if not self.postings[term]:
-                    del self.postings[term]
 
     def _is_as_it_was(self, quoted: Turn) -> bool:
         found = self.find(key_of(quoted))
@@ -180,15 +156,6 @@ class ScopeMemory:
         return forgotten
 
 
-def key_of(turn: Turn) -> TurnKey:
-    return TurnKey(turn.exchange, turn.position)
-
-
 def in_time(kept: Iterable[Kept]) -> list[Kept]:
     """The oldest first; of the same time, in order of arrival."""
     return sorted(kept, key=lambda each: (each.exchange.at, each.arrival))
-
-
-def _findable(kept: Kept) -> Sequence[tuple[Place, Turn]]:
-    numbered = enumerate(kept.exchange.turns)
-    return [((kept.arrival, index), turn) for index, turn in numbered if turn.terms]

@@ -1,7 +1,7 @@
 """The vectors of one scope of an in-memory store."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from secrets import token_hex
@@ -9,7 +9,7 @@ from secrets import token_hex
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_proxy.stores.base import TurnKey, VectorCursor, VectorPage
+from memory_proxy.stores.base import PageCursor, TurnKey, VectorPage
 
 _Rows = dict[TurnKey, NDArray[np.int8]]
 
@@ -28,13 +28,21 @@ class ScopeVectors:
         """The first one stays."""
         self._rows[embedder].setdefault(key, row)
 
-    def page(self, embedder: str, *, after: VectorCursor | None, limit: int) -> VectorPage:
+    def page(
+        self,
+        embedder: str,
+        *,
+        after: PageCursor | None,
+        limit: int,
+        number_of: Callable[[TurnKey], int],
+    ) -> VectorPage:
         era, _, count = (after or "").partition(".")
         read = int(count) if era == self._era else 0
         found = list(islice(self._rows[embedder].items(), read, read + max(0, limit)))
         rows = np.array([row for _, row in found]) if found else np.empty((0, 0), np.int8)
-        cursor = VectorCursor(f"{self._era}.{read + len(found)}")
-        return VectorPage([key for key, _ in found], rows, cursor, era != self._era)
+        cursor = PageCursor(f"{self._era}.{read + len(found)}")
+        numbers = np.array([number_of(key) for key, _ in found], np.int64)
+        return VectorPage(numbers, rows, cursor, era != self._era)
 
     def remove(self, keys: Iterable[TurnKey]) -> int:
         """Those of some turns, by every embedder; how many."""

@@ -20,14 +20,14 @@ from memory_proxy.core.types import (
     Turn,
 )
 from memory_proxy.stores.base import (
-    Candidates,
+    EntryPage,
     Forgotten,
     MemoryStore,
+    PageCursor,
     TurnKey,
     TurnPage,
     TurnPlace,
     Unembedded,
-    VectorCursor,
     VectorPage,
 )
 
@@ -73,8 +73,13 @@ class ReopeningStore(MemoryStore):
     async def ledger(self, scope: Scope, session: SessionId) -> Mapping[MessageDigest, str]:
         return await self._opened().ledger(scope, session)
 
-    async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
-        return await self._opened().candidates(scope, terms, limit=limit)
+    async def entries(
+        self, scope: Scope, *, after: PageCursor | None, limit: int = 2_000
+    ) -> EntryPage:
+        return await self._opened().entries(scope, after=after, limit=limit)
+
+    async def turns_numbered(self, scope: Scope, numbers: Sequence[int]) -> Mapping[int, Turn]:
+        return await self._opened().turns_numbered(scope, numbers)
 
     async def sessions(
         self, scope: Scope, *, limit: int, before: datetime | None = None
@@ -131,7 +136,7 @@ class ReopeningStore(MemoryStore):
         return await self._opened().put_vectors(embedder, turns, rows)
 
     async def vectors(
-        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+        self, scope: Scope, embedder: str, *, after: PageCursor | None, limit: int = 2_000
     ) -> VectorPage:
         return await self._opened().vectors(scope, embedder, after=after, limit=limit)
 

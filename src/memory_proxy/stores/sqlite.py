@@ -23,16 +23,22 @@ from memory_proxy.core.types import (
     SessionSummary,
     Turn,
 )
-from memory_proxy.stores import sqlite_items, sqlite_ledger, sqlite_reading, sqlite_vectors
+from memory_proxy.stores import (
+    sqlite_entries,
+    sqlite_items,
+    sqlite_ledger,
+    sqlite_reading,
+    sqlite_vectors,
+)
 from memory_proxy.stores.base import (
-    Candidates,
+    EntryPage,
     Forgotten,
     MemoryStore,
+    PageCursor,
     TurnKey,
     TurnPage,
     TurnPlace,
     Unembedded,
-    VectorCursor,
     VectorPage,
 )
 from memory_proxy.stores.sqlite_appending import append_all
@@ -91,8 +97,14 @@ class SQLiteStore(MemoryStore):
         with _translated():
             return sqlite_ledger.ledger(self._db, scope, session)
 
-    async def candidates(self, scope: Scope, terms: Sequence[str], *, limit: int) -> Candidates:
-        read = partial(sqlite_reading.candidates, scope=scope, terms=terms, limit=limit)
+    async def entries(
+        self, scope: Scope, *, after: PageCursor | None, limit: int = 2_000
+    ) -> EntryPage:
+        read = partial(sqlite_entries.page, scope=scope, after=after, limit=limit)
+        return await self._readers.run(read)
+
+    async def turns_numbered(self, scope: Scope, numbers: Sequence[int]) -> Mapping[int, Turn]:
+        read = partial(sqlite_entries.turns_numbered, scope=scope, numbers=numbers)
         return await self._readers.run(read)
 
     async def sessions(
@@ -156,7 +168,7 @@ class SQLiteStore(MemoryStore):
         return await self._writer.work(work)
 
     async def vectors(
-        self, scope: Scope, embedder: str, *, after: VectorCursor | None, limit: int = 2_000
+        self, scope: Scope, embedder: str, *, after: PageCursor | None, limit: int = 2_000
     ) -> VectorPage:
         read = partial(sqlite_vectors.page, scope=scope, embedder=embedder, after=after)
         return await self._readers.run(partial(read, limit=limit))

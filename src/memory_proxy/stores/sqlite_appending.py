@@ -15,7 +15,7 @@ from typing import Final
 from memory_proxy.core.types import Exchange, ExchangeId, Scope, SessionId
 from memory_proxy.stores.sqlite_deletion import remove_exchanges
 from memory_proxy.stores.sqlite_ledger import add_notes
-from memory_proxy.stores.sqlite_rows import from_time, from_turn, tokens
+from memory_proxy.stores.sqlite_rows import from_time, from_turn
 from memory_proxy.stores.sqlite_statements import fetch_json, insert, with_rows
 
 # Outdated: a partial one where the asked one is complete or longer, or one that was forgotten.
@@ -48,11 +48,6 @@ UPDATE sessions SET turns = sessions.turns + added.turns,
     started_at = min(sessions.started_at, added.at), last_at = max(sessions.last_at, added.last_at)
 FROM added WHERE sessions.id = added.session
 """
-_COUNT_IN_SCOPES: Final = """
-WITH added (scope, turns, terms) AS (VALUES {rows})
-UPDATE scopes SET findable_turns = findable_turns + added.turns, terms = scopes.terms + added.terms
-FROM added WHERE scopes.id = added.scope
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,6 @@ def append_all(db: sqlite3.Connection, exchanges: Sequence[Exchange]) -> None:
             _insert_exchanges(db, newcomers)
             insert_turns(db, newcomers, count(last_id(db, "turns") + 1))
             count_in_sessions(db, newcomers)
-            count_in_scopes(db, newcomers)
 
 
 def without_repetition(exchanges: Sequence[Exchange]) -> Iterator[list[Exchange]]:
@@ -166,10 +160,10 @@ def insert_turns(db: sqlite3.Connection, newcomers: Sequence[Newcomer], ids: Ite
     for each in newcomers:
         for turn, id_ in zip(each.exchange.turns, ids, strict=False):
             rows.append((id_, *from_turn(each.scope, each.id, turn)))
-            if turn.terms:
-                entries.append((id_, tokens(each.scope, turn.terms)))
+            if turn.entry:
+                entries.append((id_, each.scope, turn.entry))
     insert(db, "INSERT INTO turns VALUES {rows}", rows)
-    insert(db, "INSERT INTO turn_index (rowid, tokens) VALUES {rows}", entries)
+    insert(db, "INSERT INTO turn_entries VALUES {rows}", entries)
 
 
 def count_in_sessions(db: sqlite3.Connection, newcomers: Sequence[Newcomer]) -> None:
@@ -180,17 +174,6 @@ def count_in_sessions(db: sqlite3.Connection, newcomers: Sequence[Newcomer]) -> 
         times.setdefault(each.session, []).append(from_time(each.exchange.at))
     rows = [(id_, turns[id_], min(times[id_]), max(times[id_])) for id_ in times]
     with_rows(db, _COUNT_IN_SESSIONS, rows)
-
-
-def count_in_scopes(db: sqlite3.Connection, newcomers: Sequence[Newcomer]) -> None:
-    turns: Counter[int] = Counter()
-    terms: Counter[int] = Counter()
-    for each in newcomers:
-        lengths = [len(turn.terms) for turn in each.exchange.turns if turn.terms]
-        turns[each.scope] += len(lengths)
-        terms[each.scope] += sum(lengths)
-    with_rows(db, _COUNT_IN_SCOPES, [(id_, turns[id_], terms[id_]) for id_ in turns])
-    db.execute("UPDATE state SET findable_turns = findable_turns + ?", (turns.total(),))
 
 
 def _size(exchange: Exchange) -> int:

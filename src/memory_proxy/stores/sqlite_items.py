@@ -14,7 +14,6 @@ from memory_proxy.stores.base import Forgotten, TurnKey, TurnPage, TurnPlace
 from memory_proxy.stores.sqlite_appending import (
     Newcomer,
     append_all,
-    count_in_scopes,
     count_in_sessions,
     insert_turns,
     last_id,
@@ -24,10 +23,8 @@ from memory_proxy.stores.sqlite_deletion import remove_exchanges, remove_if_empt
 from memory_proxy.stores.sqlite_rows import (
     TURN_COLUMNS,
     from_time,
-    to_terms,
     to_time,
     to_turn,
-    tokens,
 )
 from memory_proxy.stores.sqlite_schema import transaction
 
@@ -68,8 +65,8 @@ WHERE turns.pinned_in = {_SCOPE} AND sessions.name IS NOT NULL
 ORDER BY exchanges.at DESC, exchanges.id DESC, turns.position DESC LIMIT :limit
 """
 _WHERE_IT_IS: Final = f"""
-SELECT exchanges.scope, exchanges.session, exchanges.id, exchanges.at, turns.id, turns.terms,
-    length(turns.text),
+SELECT exchanges.scope, exchanges.session, exchanges.id, exchanges.at, turns.id, length(turns.text),
+    (SELECT count(*) FROM turn_entries WHERE turn_entries.turn = turns.id),
     (SELECT count(*) FROM quotes WHERE quotes.turn = turns.id),
     (SELECT count(*) FROM turn_vectors WHERE turn_vectors.turn = turns.id)
 {_TURN}
@@ -177,14 +174,14 @@ class _Where:
     exchange: int
     at: int
     turn: int
-    terms: str | None
     size: int
+    index_entries: int
     ledger_entries: int
     vectors: int
 
     @property
     def forgotten(self) -> Forgotten:
-        return Forgotten(1, 1 if self.terms else 0, self.ledger_entries, self.vectors)
+        return Forgotten(1, self.index_entries, self.ledger_entries, self.vectors)
 
 
 def _find(db: sqlite3.Connection, scope: Scope, key: TurnKey) -> _Where | None:
@@ -193,18 +190,7 @@ def _find(db: sqlite3.Connection, scope: Scope, key: TurnKey) -> _Where | None:
 
 
 def _take_out(db: sqlite3.Connection, where: _Where) -> None:
-    """Its vectors, and the notes that quote it, go by themselves with its row."""
-    if where.terms:
-        terms = to_terms(where.terms)
-        db.execute(
-            "INSERT INTO turn_index (turn_index, rowid, tokens) VALUES ('delete', ?, ?)",
-            (where.turn, tokens(where.scope, terms)),
-        )
-        db.execute(
-            "UPDATE scopes SET findable_turns = findable_turns - 1, terms = terms - ? WHERE id = ?",
-            (len(terms), where.scope),
-        )
-        db.execute("UPDATE state SET findable_turns = findable_turns - 1")
+    """Its entry and vectors, and the notes that quote it, go by themselves with its row."""
     db.execute("DELETE FROM turns WHERE id = ?", (where.turn,))
     db.execute("UPDATE sessions SET turns = turns - 1 WHERE id = ?", (where.session,))
     _count_in_exchange(db, where.exchange, -where.size)
@@ -215,7 +201,6 @@ def _put_in(db: sqlite3.Connection, newcomer: Newcomer, first_id: int) -> None:
     """Turns into an exchange that is known already."""
     insert_turns(db, [newcomer], count(first_id))
     count_in_sessions(db, [newcomer])
-    count_in_scopes(db, [newcomer])
     size = sum(len(each.message.text) for each in newcomer.exchange.turns)
     _count_in_exchange(db, newcomer.id, size)
 

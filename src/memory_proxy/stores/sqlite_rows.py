@@ -1,6 +1,6 @@
-"""How messages, times and terms lie in the columns of SQLite."""
+"""How messages and times lie in the columns of SQLite."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
@@ -21,7 +21,7 @@ TURN_COLUMNS: Final = (
 TurnRow = tuple[str, int, str, str, str | None, str | None, int, int | None, int | None]
 
 
-def to_turn(session: SessionId, row: TurnRow, terms: tuple[str, ...] = ()) -> Turn:
+def to_turn(session: SessionId, row: TurnRow) -> Turn:
     exchange, position, role, text, tool_calls, tool_call_id, at, pinned_in, edited_at = row
     calls = _to_tool_calls(tool_calls) if tool_calls else ()
     message = Message(_ROLES[role], text, calls, tool_call_id)
@@ -31,9 +31,8 @@ def to_turn(session: SessionId, row: TurnRow, terms: tuple[str, ...] = ()) -> Tu
         position,
         message,
         to_time(at),
-        terms,
-        pinned_in is not None,
-        None if edited_at is None else to_time(edited_at),
+        pinned=pinned_in is not None,
+        edited_at=None if edited_at is None else to_time(edited_at),
     )
 
 
@@ -48,7 +47,6 @@ def from_turn(scope: int, exchange: int, turn: Turn) -> tuple[object, ...]:
         _from_tool_calls(message.tool_calls) if message.tool_calls else None,
         message.tool_call_id,
         from_time(turn.at),
-        from_terms(turn.terms) if turn.terms else None,
         scope if turn.pinned else None,
         from_optional_time(turn.edited_at),
     )
@@ -65,28 +63,6 @@ def from_time(at: datetime) -> int:
 
 def from_optional_time(at: datetime | None) -> int | None:
     return None if at is None else from_time(at)
-
-
-def to_terms(json: str | None) -> tuple[str, ...]:
-    return tuple(cast(list[str], orjson.loads(json))) if json else ()
-
-
-def from_terms(terms: Sequence[str]) -> str:
-    return orjson.dumps(terms).decode()
-
-
-def token(scope: int, term: str) -> str:
-    """`teal` of scope 17, as the full-text index knows it: `17x7465616c`.
-
-    The number keeps the entries of two scopes apart inside the index. Hexadecimal UTF-8 leaves the
-    tokenizer nothing to fold or split and the query language nothing to understand.
-    """
-    return f"{scope}x{term.encode().hex()}"
-
-
-def tokens(scope: int, terms: Iterable[str]) -> str:
-    """The text that the full-text index is given for a turn."""
-    return " ".join([token(scope, term) for term in terms])
 
 
 def _to_tool_calls(json: str) -> tuple[ToolCall, ...]:

@@ -115,11 +115,44 @@ _ITEMS: Final = (
     *QUOTES_TABLES,
 )
 
+_ENTRIES: Final = (
+    "DROP TABLE turn_vocabulary",
+    "DROP TABLE turn_index",
+    "ALTER TABLE turns DROP COLUMN terms",
+    "ALTER TABLE scopes DROP COLUMN findable_turns",
+    "ALTER TABLE scopes DROP COLUMN terms",
+    "ALTER TABLE scopes ADD COLUMN removed_entries INTEGER NOT NULL DEFAULT 0",
+    # What recall finds a turn by; turns kept so far have none. Apart from the turn: all entries of
+    # a scope are read at once.
+    """
+    CREATE TABLE turn_entries (
+        turn INTEGER PRIMARY KEY REFERENCES turns ON DELETE CASCADE,
+        scope INTEGER NOT NULL,
+        entry BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX entries_by_scope ON turn_entries (scope)",
+    "UPDATE state SET findable_turns = 0",
+    "DELETE FROM turn_vectors",
+    """
+    CREATE TRIGGER count_new_entries AFTER INSERT ON turn_entries BEGIN
+        UPDATE state SET findable_turns = findable_turns + 1;
+    END
+    """,
+    """
+    CREATE TRIGGER count_removed_entries AFTER DELETE ON turn_entries BEGIN
+        UPDATE state SET findable_turns = findable_turns - 1;
+        UPDATE scopes SET removed_entries = removed_entries + 1 WHERE id = OLD.scope;
+    END
+    """,
+)
+
 _MIGRATIONS: Final = (
     _FIRST,
     LEDGER_TABLES,
     _VECTORS,
     _ITEMS,
+    _ENTRIES,
 )
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 

@@ -9,7 +9,7 @@ import orjson
 from numpy.typing import NDArray
 
 from memory_proxy.core.types import ExchangeId, Scope, TenantId, UserId
-from memory_proxy.stores.base import TurnKey, Unembedded, VectorCursor, VectorPage
+from memory_proxy.stores.base import PageCursor, TurnKey, Unembedded, VectorPage
 from memory_proxy.stores.sqlite_schema import transaction
 from memory_proxy.stores.sqlite_statements import fetch_json, with_rows
 
@@ -34,7 +34,7 @@ SELECT json_group_array(json_array(tenant, user, name, position, text, version))
     CROSS JOIN sessions ON sessions.id = exchanges.session
     CROSS JOIN scopes ON scopes.id = exchanges.scope
     WHERE NOT EXISTS (SELECT 1 FROM turn_vectors WHERE turn = turns.id AND embedder = {_NUMBER})
-    AND turns.terms IS NOT NULL AND sessions.name IS NOT NULL
+    AND EXISTS (SELECT 1 FROM turn_entries WHERE turn = turns.id) AND sessions.name IS NOT NULL
     ORDER BY turns.id DESC LIMIT ?
 )
 """
@@ -53,8 +53,8 @@ _STATE: Final = f"""
 SELECT {_NUMBER}, id, removed_vectors FROM scopes WHERE tenant = ? AND user = ?
 """
 _PAGE: Final = """
-SELECT max(id), json_group_array(json_array(name, position)), group_concat(hex(vector), '') FROM (
-    SELECT turn_vectors.id, exchanges.name, position, vector
+SELECT max(id), json_group_array(turn), group_concat(hex(vector), '') FROM (
+    SELECT turn_vectors.id, turn, vector
     FROM turn_vectors
     CROSS JOIN turns ON turns.id = turn_vectors.turn
     CROSS JOIN exchanges ON exchanges.id = turns.exchange
@@ -109,21 +109,22 @@ def page(
     scope: Scope,
     embedder: str,
     *,
-    after: VectorCursor | None,
+    after: PageCursor | None,
     limit: int,
 ) -> VectorPage:
     """A cursor is the scope, how many of its vectors were ever removed, and the last one read."""
     state = db.execute(_STATE, (embedder, scope.tenant, scope.user)).fetchone()
     if state is None:
-        return VectorPage([], np.empty((0, 0), np.int8), VectorCursor(""), after != "")
+        nothing = np.empty(0, np.int64), np.empty((0, 0), np.int8)
+        return VectorPage(*nothing, PageCursor(""), after != "")
     number, scope_id, removed = state
     era, _, read = (after or "").rpartition(".")
     restarts = era != f"{scope_id}.{removed}"
     last = 0 if restarts else int(read)
     found = db.execute(_PAGE, (number, scope_id, last, max(0, limit))).fetchone()
-    keys = [TurnKey(ExchangeId(name), position) for name, position in orjson.loads(found[1])]
-    cursor = VectorCursor(f"{scope_id}.{removed}.{found[0] or last}")
-    return VectorPage(keys, _matrix(found[2] or "", len(keys)), cursor, restarts)
+    numbers = np.array(orjson.loads(found[1]), np.int64)
+    cursor = PageCursor(f"{scope_id}.{removed}.{found[0] or last}")
+    return VectorPage(numbers, _matrix(found[2] or "", len(numbers)), cursor, restarts)
 
 
 def drop_others(db: sqlite3.Connection, embedder: str) -> Generator[None, None, int]:

@@ -16,6 +16,7 @@ from memory_proxy.embedding.guarded import GuardedEmbedder
 from memory_proxy.embedding.queries import QueryEmbedder
 from memory_proxy.memory.embedding_worker import EmbeddingWorker
 from memory_proxy.memory.manager import MemoryLimits, MemoryManager
+from memory_proxy.memory.traces import Traces
 from memory_proxy.pipeline import Pipeline
 from memory_proxy.recorder import Recorder
 from memory_proxy.routing.memory_router import MemoryRouter
@@ -26,6 +27,7 @@ from memory_proxy.stores.reopening import ReopeningStore
 from memory_proxy.telemetry.metrics import Metrics
 from memory_proxy.upstream import Gate, Upstream
 from memory_proxy.web import health, items, routing_info, search, sessions, transfer
+from memory_proxy.web import traces as web_traces
 from memory_proxy.web.access import Access
 from memory_proxy.web.errors import install_error_handlers
 from memory_proxy.web.proxy import proxy_handler
@@ -78,12 +80,13 @@ def create_app(
     upstream = Upstream(
         base_url, api_key=litellm_key, gate=gate, silence_timeout_s=silence_timeout_s
     )
+    traces = Traces(now)
     pipeline = Pipeline(
-        router, memory, recorder, upstream, metrics, supermemory_key, policies=policies
+        router, memory, recorder, upstream, metrics, traces, supermemory_key, policies=policies
     )
     access = access or Access()
     services = Services(
-        memory, recorder, upstream, pipeline, metrics, access, max_body_bytes, embedding
+        memory, recorder, upstream, pipeline, metrics, access, max_body_bytes, traces, embedding
     )
 
     @asynccontextmanager
@@ -101,7 +104,7 @@ def create_app(
         app.add_middleware(CORSMiddleware, **cors)
         app.proxied = CORSMiddleware(proxy_handler, **cors)
     install_error_handlers(app)
-    for own in (health, routing_info, sessions, items, search, transfer):
+    for own in (health, routing_info, sessions, items, search, transfer, web_traces):
         app.include_router(own.routes)
     app.mount("/", proxy_handler)
     return app
@@ -133,5 +136,6 @@ def _cors(origins: frozenset[str]) -> dict[str, Any]:
         "expose_headers": [
             "x-request-id", "x-memory-user-id", "x-memory-session-id", "x-memory-status",
             "x-memory-recalled", "x-memory-ledger",
+            "x-memory-trace",
         ],
     }  # fmt: skip

@@ -48,13 +48,15 @@ class ItemChange(BaseModel):
 
 
 class DeletedItem(BaseModel):
-    """How much went: the turn, its entry in the index, notes that quoted it, its vectors."""
+    """How much went: the turn, its entry in the index, notes that quoted it, its vectors,
+    receipts that showed it."""
 
     id: str
     turns: int
     index_entries: int
     ledger_entries: int
     vectors: int
+    traces: int
 
 
 @routes.get("")
@@ -122,6 +124,7 @@ async def delete_item(item_id: str, services: AppServices, scope: OwnScope) -> D
         index_entries=gone.index_entries,
         ledger_entries=gone.ledger_entries,
         vectors=gone.vectors,
+        traces=services.traces.forget_turn(scope, key.exchange, key.position),
     )
 
 
@@ -130,6 +133,7 @@ async def _edit(services: Services, scope: Scope, key: TurnKey, text: str) -> No
     if turn.message.text != text:
         new = edited(turn, text, at=services.memory.now())
         await services.memory.store.replace_turn(scope, new)
+        services.traces.forget_turn(scope, key.exchange, key.position)
         services.stored_directly()
 
 

@@ -10,6 +10,7 @@ from memory_proxy.core.errors import StoreError
 from memory_proxy.core.types import Scope
 from memory_proxy.memory.embedding_worker import EmbeddingWorker
 from memory_proxy.memory.manager import MemoryManager
+from memory_proxy.memory.traces import Traces
 from memory_proxy.pipeline import Pipeline
 from memory_proxy.recorder import Recorder
 from memory_proxy.telemetry.metrics import Metrics
@@ -31,6 +32,7 @@ class Services:
     metrics: Metrics
     access: Access
     max_body_bytes: int
+    traces: Traces
     embedding: EmbeddingWorker | None = None
 
     def degraded_parts(self) -> list[str]:

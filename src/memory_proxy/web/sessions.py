@@ -78,6 +78,7 @@ async def delete_session(session_id: str, services: AppServices, scope: OwnScope
     """Forgets the session wholly, also what was still on its way to the store."""
     await services.settled(scope)
     count = await services.memory.store.delete_session(scope, SessionId(session_id))
+    services.traces.forget_session(scope, SessionId(session_id))
     if not count:
         raise NotFound("no such session")
     return Deleted(id=session_id, deleted_turns=count)
