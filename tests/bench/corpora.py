@@ -61,6 +61,7 @@ def written(folder: Path, name: str, lines: Sequence[Line]) -> Path:
 
 
 def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    """What `memory-proxy bench ... --json` prints."""
-    assert main(["bench", *arguments, "--json"]) == 0
+    """What `memory-proxy bench ... --json` prints, by words unless the arguments say otherwise."""
+    embedder = [] if "--embedder" in arguments else ["--embedder", "none"]
+    assert main(["bench", *arguments, *embedder, "--json"]) == 0
     return json.loads(capsys.readouterr().out)

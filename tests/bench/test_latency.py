@@ -24,10 +24,10 @@ def test_disk_is_not_measured_where_the_store_is_anothers(
 
 
 def test_the_table_names_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "latency", "--messages", "50"]) == 0
+    assert main(["bench", "latency", "--messages", "50", "--embedder", "none"]) == 0
 
     shown = capsys.readouterr().out
-    assert shown.startswith("50 messages in sqlite\n")
+    assert shown.startswith("50 messages in sqlite, by words\n")
     assert "longest wait of the event loop" in shown
 
 

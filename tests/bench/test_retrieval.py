@@ -16,6 +16,7 @@ from tests.bench.corpora import (
     turn,
     written,
 )
+from tests.examples import an_exchange, user
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_blocks_have_the_sizes_that_are_asked_for(
 def test_the_table_has_every_file_and_says_whether_owners_stay_apart(
     files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["bench", "retrieval", *files]) == 0
+    assert main(["bench", "retrieval", *files, "--embedder", "none"]) == 0
     shown = capsys.readouterr()
 
     assert "\ntalk-gardener " in shown.out
@@ -131,10 +132,38 @@ async def test_a_store_in_use_is_left_as_it_was(
     path = tmp_path / "own.db"
     url = f"sqlite:///{path}"
 
-    await asyncio.to_thread(main, ["bench", "retrieval", *files, "--store", url])
+    await asyncio.to_thread(
+        main, ["bench", "retrieval", *files, "--store", url, "--embedder", "none"]
+    )
 
     async with SQLiteStore(path) as store:
         assert await store.session_count() == 0
+
+
+def test_vectors_are_made_before_anything_is_asked(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = measured(capsys, "retrieval", *files, "--embedder", "hashing")
+
+    assert report["embedder"].startswith("hashing")
+    assert report["foreign_turns"] == 0
+
+
+def test_vectors_of_a_store_in_use_are_not_replaced(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.db"
+
+    async def fill() -> None:
+        async with SQLiteStore(path) as store:
+            await store.append(an_exchange(user("I like tea")))
+
+    asyncio.run(fill())
+    in_use = ["--store", f"sqlite:///{path}"]
+
+    assert main(["bench", "retrieval", *files, *in_use, "--embedder", "hashing"]) == 2
+    assert "--store: it is in use" in capsys.readouterr().err
+    assert measured(capsys, "retrieval", *files, *in_use)["embedder"] is None
 
 
 def test_broken_lines_are_named_with_file_and_line(
@@ -195,6 +224,8 @@ def test_a_file_that_can_show_nothing_is_refused(
         (["absent.jsonl"], "absent.jsonl: No such file"),
         (["{file}", "--store", "mongodb://x"], "no store for scheme 'mongodb'"),
         (["{file}", "--store", "sqlite:////proc/nowhere/x.db"], "--store: "),
+        (["{file}", "--embedder", "crystal-ball"], "no embedder 'crystal-ball'"),
+        (["{file}", "--embedder", "litellm:ada"], "--embedder: litellm:ada cannot be reached"),
         (["{file}", "--budget", "some"], "--budget: 'some' must be numbers"),
         (["{file}", "--budget", "0"], "--budget: 0 must be at least 1"),
     ],

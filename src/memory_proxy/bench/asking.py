@@ -69,9 +69,7 @@ class Interviewer:
         asked.foreign_kept += bool(found.turns)
 
     async def _recall(self, asked: Asked, question: Question) -> Recalled:
-        """As it was asked: at its time, or else when the last turn was said."""
-        scope, now = asked.owner.scope, question.asked_at or asked.owner.corpus.turns[-1].at
-        assert now is not None
+        scope, now = asked.owner.scope, question.asked_at
         started = time.process_time()
         found = await self.engine.recall(scope, question.question, held=frozenset(), now=now)
         asked.cpu_ms.append((time.process_time() - started) * 1000)

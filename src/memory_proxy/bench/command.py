@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memory_proxy.core.errors import ConfigurationError, StoreError
+from memory_proxy.core.errors import ConfigurationError, EmbeddingError, StoreError
 
 # Each measurement imports what it needs when it runs: `--help` needs none of it.
 if TYPE_CHECKING:
@@ -27,14 +27,36 @@ def add_bench(commands: "Commands") -> None:
     kinds = bench.add_subparsers(dest="measurement", metavar="MEASUREMENT", required=True)
     _add_retrieval(kinds)
     _add_latency(kinds)
+    _add_fit(kinds)
 
 
 def run_bench(options: argparse.Namespace) -> str:
     """What to print. Raises ConfigurationError."""
+    measure = {"retrieval": _retrieval, "latency": _latency, "fit": _fit}[options.measurement]
     try:
-        return _retrieval(options) if options.measurement == "retrieval" else _latency(options)
-    except StoreError as error:
-        raise ConfigurationError(f"--store: {error}") from error
+        return measure(options)
+    except (StoreError, EmbeddingError) as error:
+        raise _in_words(error) from error
+    except ExceptionGroup as group:  # what went wrong inside a task group is wrapped by it
+        known = group.subgroup((StoreError, EmbeddingError, ConfigurationError))
+        if known is None:
+            raise
+        raise _in_words(_first(known)) from group
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def _in_words(error: Exception) -> ConfigurationError:
+    match error:
+        case StoreError():
+            return ConfigurationError(f"--store: {error}")
+        case EmbeddingError():
+            return ConfigurationError(f"--embedder: {error}")
+        case _:
+            return ConfigurationError(str(error))
 
 
 def _add_retrieval(kinds: "Commands") -> None:
@@ -67,9 +89,29 @@ def _add_latency(kinds: "Commands") -> None:
     _add_common(latency)
 
 
+def _add_fit(kinds: "Commands") -> None:
+    fit = kinds.add_parser(
+        "fit",
+        help="learn the ranker's weights anew",
+        description="Learn the ranker's weights from labelled conversations, and show how well"
+        " each is served by what the others taught.",
+        allow_abbrev=False,
+    )
+    fit.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an owner each")
+    fit.add_argument("--out", type=Path, metavar="FILE", help="write the weights there, as JSON")
+    _add_embedder_and_json(fit)
+
+
 def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--store", metavar="URL", help="where to keep it. Default: a SQLite file, thrown away."
+    )
+    _add_embedder_and_json(command)
+
+
+def _add_embedder_and_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--embedder", default="auto", metavar="EMBEDDER", help="as in the settings. Default: auto."
     )
     command.add_argument("--json", action="store_true", help="the same as JSON")
 
@@ -83,7 +125,9 @@ def _retrieval(options: argparse.Namespace) -> str:
     budgets = _numbers(options.budget)
     corpora = read_corpora(options.files)
     with store_place(options.store) as place:
-        report = asyncio.run(measure_retrieval(corpora, place, budgets=budgets, say=_say))
+        report = asyncio.run(
+            measure_retrieval(corpora, place, embedder=options.embedder, budgets=budgets, say=_say)
+        )
     return as_json(report) if options.json else retrieval_text(report)
 
 
@@ -95,8 +139,29 @@ def _latency(options: argparse.Namespace) -> str:
     if options.messages < 1:
         raise ConfigurationError(f"--messages: {options.messages} must be at least 1")
     with store_place(options.store) as place:
-        report = asyncio.run(measure_latency(options.messages, place, say=_say))
+        report = asyncio.run(
+            measure_latency(options.messages, place, embedder=options.embedder, say=_say)
+        )
     return as_json(report) if options.json else latency_text(report)
+
+
+def _fit(options: argparse.Namespace) -> str:
+    from memory_proxy.bench.corpus import read_corpora
+    from memory_proxy.bench.fit import fit_weights, written_weights
+    from memory_proxy.bench.tables import as_json, fit_text
+
+    corpora = read_corpora(options.files)
+    report = asyncio.run(fit_weights(corpora, options.embedder, say=_say))
+    if options.out:
+        _write(options.out, written_weights(report.weights))
+    return as_json(report) if options.json else fit_text(report)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigurationError(f"--out: {path}: {error.strerror or error}") from error
 
 
 def _numbers(text: str) -> Sequence[int]:

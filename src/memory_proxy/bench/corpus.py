@@ -25,15 +25,7 @@ _UNDATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _SHOWN_PROBLEMS: Final = 20
 
 
-class Conversation(msgspec.Struct, frozen=True, tag_field="kind", tag="conversation"):
-    id: str
-    speakers: Literal["named", "roles"]
-    licence: str = ""
-
-
-class Said(msgspec.Struct, frozen=True, tag_field="kind", tag="turn"):
-    """A turn; `at` is aware UTC once the file is read: an undated one has the time before it."""
-
+class _Turn(msgspec.Struct, frozen=True, tag_field="kind", tag="turn"):
     id: str
     session: str
     speaker: str
@@ -41,14 +33,45 @@ class Said(msgspec.Struct, frozen=True, tag_field="kind", tag="turn"):
     at: datetime | None = None
 
 
-class Question(msgspec.Struct, frozen=True, tag_field="kind", tag="question"):
+class _Question(msgspec.Struct, frozen=True, tag_field="kind", tag="question"):
     id: str
     type: str
     question: str
     evidence: tuple[str, ...] = ()
     answerable: bool = True
     asked_at: datetime | None = None
-    answer: object = None
+
+
+class Conversation(msgspec.Struct, frozen=True, tag_field="kind", tag="conversation"):
+    id: str
+    speakers: Literal["named", "roles"]
+
+
+_Line = Conversation | _Turn | _Question
+_Numbered = list[tuple[int, _Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A turn; an undated one has the time of the one before it. `at` is aware UTC."""
+
+    id: str
+    session: str
+    speaker: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`asked_at`, aware UTC, is after the last turn where the file does not say when."""
+
+    id: str
+    type: str
+    question: str
+    evidence: tuple[str, ...]
+    answerable: bool
+    asked_at: datetime
 
     @property
     def is_labelled(self) -> bool:
@@ -116,10 +139,6 @@ def _read(path: Path) -> tuple[Corpus | None, list[str]]:
     return corpus, [f"{path}: {what}" for what in _insufficiencies(corpus)]
 
 
-_Line = Conversation | Said | Question
-_Numbered = list[tuple[int, _Line]]
-
-
 def _decoded(path: Path, lines: Sequence[bytes]) -> tuple[_Numbered, list[str]]:
     decoder = msgspec.json.Decoder(_Line)
     numbered: _Numbered = []
@@ -138,7 +157,7 @@ def _contradictions(numbered: _Numbered) -> Iterator[tuple[int, str]]:
         yield 1, "the first line must be the conversation"
         return
     conversation = numbered[0][1]
-    turn_ids = {line.id for _, line in numbered if isinstance(line, Said)}
+    turn_ids = {line.id for _, line in numbered if isinstance(line, _Turn)}
     seen: set[tuple[type[_Line], str]] = set()
     for number, line in numbered[1:]:
         if (type(line), line.id) in seen:
@@ -149,12 +168,12 @@ def _contradictions(numbered: _Numbered) -> Iterator[tuple[int, str]]:
 
 def _faults(line: _Line, conversation: Conversation, turn_ids: set[str]) -> Iterator[str]:
     match line:
-        case Said(speaker=speaker, text=text):
+        case _Turn(speaker=speaker, text=text):
             if conversation.speakers == "roles" and speaker not in set(Role):
                 yield f"'{speaker}' is no role; have: {', '.join(Role)}"
             if not text.strip():
                 yield "a turn without words"
-        case Question(evidence=evidence):
+        case _Question(evidence=evidence):
             yield from (f"no turn '{each}'" for each in evidence if each not in turn_ids)
         case Conversation():
             yield "a file holds one conversation"
@@ -162,20 +181,31 @@ def _faults(line: _Line, conversation: Conversation, turn_ids: set[str]) -> Iter
 
 def _corpus(path: Path, lines: Sequence[_Line]) -> Corpus:
     [conversation] = [line for line in lines if isinstance(line, Conversation)]
+    turns = tuple(_dated([line for line in lines if isinstance(line, _Turn)]))
+    end = turns[-1].at if turns else _UNDATED
     return Corpus(
         path,
         conversation,
-        tuple(_dated([line for line in lines if isinstance(line, Said)])),
-        tuple(line for line in lines if isinstance(line, Question)),
+        turns,
+        tuple(_asked(line, end) for line in lines if isinstance(line, _Question)),
     )
 
 
-def _dated(turns: Sequence[Said]) -> Iterator[Said]:
+def _dated(turns: Sequence[_Turn]) -> Iterator[Said]:
     at = next((turn.at for turn in turns if turn.at), _UNDATED)
     for turn in turns:
         at = turn.at or at
-        utc = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        yield msgspec.structs.replace(turn, at=utc)
+        yield Said(turn.id, turn.session, turn.speaker, turn.text, _in_utc(at))
+
+
+def _asked(line: _Question, end: datetime) -> Question:
+    at = _in_utc(line.asked_at) if line.asked_at else end
+    return Question(line.id, line.type, line.question, line.evidence, line.answerable, at)
+
+
+def _in_utc(at: datetime) -> datetime:
+    """A time without a zone is taken for UTC."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _insufficiencies(corpus: Corpus) -> Iterator[str]:

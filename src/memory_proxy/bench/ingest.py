@@ -143,9 +143,7 @@ def _exchange(owner: Owner, group: Sequence[Said], *, follows: ExchangeId | None
     reply = messages[-1] if messages[-1].role is Role.ASSISTANT else None
     asked = messages if reply is None else messages[:-1]
     conversation = Conversation(owner.scope, SessionId(group[0].session), asked, follows)
-    at = group[0].at
-    assert at is not None
-    return exchange_of(conversation, reply, at=at, is_complete=True)
+    return exchange_of(conversation, reply, at=group[0].at, is_complete=True)
 
 
 def _message(turn: Said, corpus: Corpus) -> Message:

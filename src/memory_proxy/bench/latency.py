@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ import psutil
 
 from memory_proxy.bench.figures import spread
 from memory_proxy.bench.ingest import Cost, own_scopes, remember
+from memory_proxy.bench.memory import Say, open_memory
 from memory_proxy.bench.places import StorePlace
 from memory_proxy.bench.talk import invented
 from memory_proxy.core.types import Scope
@@ -25,34 +26,42 @@ class LatencyReport:
     """`figures` have their units in their names; what could not be measured is None."""
 
     store: str
+    embedder: str | None
     messages: int
     figures: Mapping[str, float | None]
 
 
 async def measure_latency(
-    messages: int, place: StorePlace, *, say: Callable[[str], None] = lambda _: None
+    messages: int, place: StorePlace, *, embedder: str = "none", say: Say = lambda _: None
 ) -> LatencyReport:
-    """Raises StoreError. What it stored is gone afterwards."""
+    """What it stored is gone afterwards. Raises ConfigurationError, StoreError, EmbeddingError."""
     say(f"inventing {messages} messages")
-    corpus = invented(messages, questions=_QUESTIONS)
+    corpus = invented(messages, questions=2 * _QUESTIONS)
     questions = [question.question for question in corpus.questions]
     cost = Cost()
-    async with place.open() as store, own_scopes([corpus], place, store) as scopes:
+    async with (
+        open_memory(place, embedder) as memory,
+        own_scopes([corpus], place, memory.store) as scopes,
+    ):
         say("storing them")
         started = time.perf_counter()
-        [owner] = await remember(scopes, store, cost)
+        [owner] = await remember(scopes, memory.store, cost)
         stored_s = time.perf_counter() - started
-        say(f"asking {len(questions)} questions, twice")
-        engine = RecallEngine(store)
-        cpu_ms, wall_ms = await _timed(engine, owner.scope, questions)
+        await memory.embedded(say)
+        say("asking")
+        [first_ms], _ = await _timed(memory.engine, owner.scope, ["What was said first?"])
+        cpu_ms, wall_ms = await _timed(memory.engine, owner.scope, questions[:_QUESTIONS])
         async with _stalls() as stalls_ms:
-            await _timed(engine, owner.scope, questions)
+            await _timed(memory.engine, owner.scope, questions[_QUESTIONS:])
         rss = psutil.Process().memory_info().rss
+        id_ = memory.embedder
     size = place.size_bytes()
     return LatencyReport(
         place.name,
+        id_,
         messages,
         {
+            "first_recall_cpu_ms": first_ms,
             **spread("recall_cpu", cpu_ms),
             **spread("recall_wall", wall_ms),
             "longest_stall_ms": max(stalls_ms, default=None),

@@ -1,7 +1,7 @@
 """Does recall find what was said? Labelled conversations through the product's own way of storing
 and recalling, in one store, each owner apart."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -10,6 +10,7 @@ from memory_proxy.bench.asking import Asked, Interviewer
 from memory_proxy.bench.corpus import Corpus
 from memory_proxy.bench.figures import spread
 from memory_proxy.bench.ingest import Cost, own_scopes, remember
+from memory_proxy.bench.memory import Say, open_memory
 from memory_proxy.bench.places import StorePlace
 from memory_proxy.bench.summary import (
     INSTRUCTION_TOKENS,
@@ -19,11 +20,8 @@ from memory_proxy.bench.summary import (
     summarise,
 )
 from memory_proxy.retrieval.engine import RecallEngine
-from memory_proxy.stores.base import MemoryStore
 
 BUDGETS = (500, 1_000, 2_000, 4_000)
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,7 @@ class RetrievalReport:
     `cost` has its units in its names; what could not be measured is None."""
 
     store: str
+    embedder: str | None
     files: Sequence[Summary]
     collections: Sequence[Summary]
     foreign_turns: int
@@ -42,18 +41,25 @@ async def measure_retrieval(
     corpora: Sequence[Corpus],
     place: StorePlace,
     *,
+    embedder: str = "none",
     budgets: Sequence[int] = BUDGETS,
     say: Say = lambda _: None,
 ) -> RetrievalReport:
-    """Raises StoreError. What it stored is gone afterwards."""
+    """What it stored is gone afterwards. Raises ConfigurationError, StoreError, EmbeddingError."""
     cost = Cost()
-    async with place.open() as store, own_scopes(corpora, place, store) as scopes:
+    async with (
+        open_memory(place, embedder) as memory,
+        own_scopes(corpora, place, memory.store) as scopes,
+    ):
         say(f"storing {sum(len(corpus.turns) for corpus in corpora)} turns")
-        asked = [Asked(owner) for owner in await remember(scopes, store, cost)]
-        await _interview(asked, store, budgets, say)
+        asked = [Asked(owner) for owner in await remember(scopes, memory.store, cost)]
+        await memory.embedded(say)
+        await _interview(asked, memory.engine, budgets, say)
         rss = psutil.Process().memory_info().rss
+        id_ = memory.embedder
     return RetrievalReport(
         place.name,
+        id_,
         [summarise(Group(each.owner.corpus.name, [each]), budgets) for each in asked],
         [summarise(group, budgets) for group in collections(asked)],
         sum(each.foreign_turns for each in asked),
@@ -62,10 +68,10 @@ async def measure_retrieval(
 
 
 async def _interview(
-    asked: Sequence[Asked], store: MemoryStore, budgets: Sequence[int], say: Say
+    asked: Sequence[Asked], engine: RecallEngine, budgets: Sequence[int], say: Say
 ) -> None:
     """Every question is asked of its own owner, and of every other."""
-    interviewer = Interviewer(RecallEngine(store), (*budgets, INSTRUCTION_TOKENS))
+    interviewer = Interviewer(engine, (*budgets, INSTRUCTION_TOKENS))
     for each in asked:
         say(f"asking {each.owner.corpus.name}")
         for other in asked:

@@ -1,11 +1,11 @@
 """Figures as a table for people and as JSON for programs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
-import orjson
+import msgspec
 
 from memory_proxy.bench.figures import Figure
+from memory_proxy.bench.fit import FitReport, Fold
 from memory_proxy.bench.latency import LatencyReport
 from memory_proxy.bench.retrieval import RetrievalReport
 from memory_proxy.bench.summary import Summary
@@ -16,6 +16,7 @@ _COUNTED = "t_R@10"
 _OF_A_TYPE = ("t_R@1", "t_R@10", "NDCG@10", "s_any@5", "evidence@2000")
 
 _COSTS = {
+    "first_recall_cpu_ms": "the first recall, which makes the index, CPU ms",
     "recall_cpu_p50_ms": "a recall, CPU ms, p50",
     "recall_cpu_p99_ms": "  p99",
     "recall_wall_p50_ms": "a recall, ms on the clock, p50",
@@ -31,13 +32,22 @@ _COSTS = {
 }
 
 
-def as_json(report: RetrievalReport | LatencyReport) -> str:
-    return orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode()
+def as_json(report: RetrievalReport | LatencyReport | FitReport) -> str:
+    return msgspec.json.format(msgspec.json.encode(report)).decode()
 
 
 def latency_text(report: LatencyReport) -> str:
-    title = f"{report.messages} messages in {report.store}"
+    title = f"{report.messages} messages in {report.store}, {_by(report.embedder)}"
     return f"{title}\n{aligned(_cost_rows(report.figures))}"
+
+
+def fit_text(report: FitReport) -> str:
+    blocks = [("By words", report.by_words), ("With vectors", report.with_vectors)]
+    return "\n\n".join(
+        f"{title}, each owner by what the others taught, of 100\n{aligned(_fold_rows(folds))}"
+        for title, folds in blocks
+        if folds
+    )
 
 
 def retrieval_text(report: RetrievalReport) -> str:
@@ -45,7 +55,7 @@ def retrieval_text(report: RetrievalReport) -> str:
         ("What is found, of 100", _ranking_rows(report)),
         ("Evidence in a block of so many tokens, and the gate, of 100", _block_rows(report)),
         *((f"{each.name} by type, of 100", _type_rows(each)) for each in report.collections),
-        (f"Costs with {report.store}", _cost_rows(report.cost)),
+        (f"Costs with {report.store}, {_by(report.embedder)}", _cost_rows(report.cost)),
     ]
     blocks = [f"{title}\n{aligned(rows)}" for title, rows in sections]
     return "\n\n".join([*blocks, _remarks(report)])
@@ -76,6 +86,21 @@ def _type_rows(summary: Summary) -> list[list[str]]:
     names = [name for name in summary.figures if name in _OF_A_TYPE]
     rows = [["", "questions", *names]]
     return rows + [_row(name, figures, names) for name, figures in summary.by_type.items()]
+
+
+def _fold_rows(folds: Sequence[Fold]) -> list[list[str]]:
+    names = list(folds[0].t_recall)
+    rows = [["", "questions", *names, "kept", "rejected"]]
+    for fold in folds:
+        questions = str(fold.kept.count if fold.kept else 0)
+        figures = (*fold.t_recall.values(), fold.kept, fold.rejected)
+        rows.append([fold.name, questions, *(_percent(figure) for figure in figures)])
+    return rows
+
+
+def _by(embedder: str | None) -> str:
+    name = (embedder or "").partition(":")[0]  # what follows is the version
+    return f"with vectors by {name}" if name else "by words"
 
 
 def _cost_rows(cost: Mapping[str, float | None]) -> list[list[str]]:

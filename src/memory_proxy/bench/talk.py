@@ -47,11 +47,12 @@ def invented(messages: int, *, questions: int, seed: int = 1) -> Corpus:
     language = _Language([*_COMMON, *_invented_words(chance)])
     turns = list(_turns(messages, language, chance))
     asked = chance.sample(turns, k=min(questions, len(turns)))
+    end = turns[-1].at
     return Corpus(
         Path("invented"),
         Conversation("invented", "roles"),
         tuple(turns),
-        tuple(_question(turn, chance) for turn in asked),
+        tuple(_question(turn, end, chance) for turn in asked),
     )
 
 
@@ -96,9 +97,10 @@ def _sentences(words: list[str], chance: random.Random) -> Iterator[str]:
         yield " ".join(sentence).capitalize() + chance.choice(".....?!")
 
 
-def _question(turn: Said, chance: random.Random) -> Question:
+def _question(turn: Said, asked_at: datetime, chance: random.Random) -> Question:
     said = [word.strip(".?!").lower() for word in turn.text.split()]
     told = [word for word in said if word not in _COMMON] or said
     words = chance.sample(told, k=min(len(told), chance.randint(3, 7)))
     opening = chance.choice(("what did i say about", "when was", "how about", "do you remember"))
-    return Question(turn.id, "invented", f"{opening} {' '.join(words)}?", (turn.id,))
+    text = f"{opening} {' '.join(words)}?"
+    return Question(turn.id, "invented", text, (turn.id,), True, asked_at)

@@ -129,8 +129,8 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True)
 class InboundRequest:
-    """A request as it came. `path` is decoded and checked; `raw_path` and `query`, which has no "?",
-    are as the client wrote them."""
+    """A request as it came. `path` is decoded and checked; `raw_path` and `query`, which has no
+    "?", are as the client wrote them."""
 
     method: str
     path: str

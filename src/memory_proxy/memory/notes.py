@@ -104,7 +104,7 @@ def without_notes(text: str) -> str:
 
 def note_id(turn: Turn) -> str:
     """How a note names the turn that it quotes."""
-    return f"{turn.exchange[:12]}.{turn.position}"
+    return f"{turn.exchange[:8]}.{turn.position}"
 
 
 def _line(one: Scored, terms: Sequence[str]) -> str:
