@@ -28,7 +28,7 @@ def test_the_table_names_what_was_measured(capsys: pytest.CaptureFixture[str]) -
 
     shown = capsys.readouterr().out
     assert shown.startswith("50 messages in sqlite, by words\n")
-    assert "longest wait of the event loop" in shown
+    assert "the event loop comes round too late" in shown
 
 
 def test_no_messages_are_no_memory(capsys: pytest.CaptureFixture[str]) -> None:
