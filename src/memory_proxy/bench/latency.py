@@ -51,7 +51,7 @@ async def measure_latency(
         say("asking")
         [first_ms], _ = await _timed(memory.engine, owner.scope, ["What was said first?"])
         cpu_ms, wall_ms = await _timed(memory.engine, owner.scope, questions[:_QUESTIONS])
-        async with _stalls() as stalls_ms:
+        async with _loop_waits() as waits_ms:
             await _timed(memory.engine, owner.scope, questions[_QUESTIONS:])
         rss = psutil.Process().memory_info().rss
         id_ = memory.embedder
@@ -64,7 +64,8 @@ async def measure_latency(
             "first_recall_cpu_ms": first_ms,
             **spread("recall_cpu", cpu_ms),
             **spread("recall_wall", wall_ms),
-            "longest_stall_ms": max(stalls_ms, default=None),
+            **spread("loop_wait", waits_ms or [0.0]),
+            "longest_loop_wait_ms": max(waits_ms, default=None),
             **spread("on_request_cpu", cost.on_request_ms),
             **spread("stored_cpu", cost.stored_ms),
             "stored_wall_ms": stored_s * 1000 / messages,
@@ -89,7 +90,7 @@ async def _timed(
 
 
 @asynccontextmanager
-async def _stalls() -> AsyncGenerator[list[float]]:
+async def _loop_waits() -> AsyncGenerator[list[float]]:
     """By how many milliseconds the event loop was late, every time it should have come round."""
     late_ms: list[float] = []
 

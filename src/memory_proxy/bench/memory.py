@@ -45,10 +45,13 @@ class MeasuredMemory:
         if self.worker is None:
             return
         self.worker.wake()
+        backlog = 0
         while not await self._settled(self.worker):
             if self.worker.embedder.trouble:
                 raise EmbeddingError(self.worker.embedder.trouble)
-            say(f"{self.worker.backlog} turns wait for their vectors")
+            if self.worker.backlog != backlog:
+                backlog = self.worker.backlog
+                say(f"{backlog} turns wait for their vectors")
 
     async def _settled(self, worker: EmbeddingWorker) -> bool:
         try:
