@@ -52,7 +52,7 @@ async def test_a_history_begins_with_something_that_the_user_said() -> None:
 
 
 async def test_a_history_stays_within_its_budget() -> None:
-    manager = await a_manager(MemoryLimits(history_tokens=12))
+    manager = await a_manager(MemoryLimits(history_tokens=14))
 
     assert [m.text for m in (await manager.history(ANN, S1, ())).messages] == ["q3", "a3"]
 
